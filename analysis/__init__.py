@@ -1,0 +1,1 @@
+"""Scores, ranks and draws from files and arrays; knows no Ray."""

@@ -1,0 +1,1 @@
+"""The β-VAE: learns from images; knows no labels, no Ray, no plots."""

@@ -1,0 +1,1 @@
+"""The experiment: many trials on Ray Tune; the only package that imports ray."""
