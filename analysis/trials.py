@@ -1,0 +1,219 @@
+"""The ledger and the score table: what a study writes down, and how it is read back.
+
+The ledger (`ledger.jsonl`) is the truth of a study: append-only JSON lines, one event a line, each with `schema`, `event`,
+`time` (unix seconds) and `trial_id`. Ranking, dashboard and resuming need only it, `study.json` and the checkpoints.
+
+    trial_started  attempt, config {TrialConfig fields}, device, node, resumed_step
+    report         step, metrics {name: number, null when not finite, or a list of numbers}
+    decision       step, rung, keep, rank, front, size, reason, dominated_by [trial ids]
+    checkpoint     step, path (relative to the run directory)
+    failure        step, attempt, error
+    trial_ended    step, status: one of ENDED
+
+Metrics without a prefix are those of the validation split, `test_*` those of the test split, `train_*` means over the
+training batches since the last report. Likelihoods are in nats per image.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import math
+import os
+import time
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+SCHEMA = 1
+FIELDS: dict[str, tuple[str, ...]] = {
+    "trial_started": ("attempt", "config", "device", "node", "resumed_step"),
+    "report": ("step", "metrics"),
+    "decision": ("step", "rung", "keep", "rank", "front", "size", "reason", "dominated_by"),
+    "checkpoint": ("step", "path"),
+    "failure": ("step", "attempt", "error"),
+    "trial_ended": ("step", "status"),
+}
+ENDED = ("finished", "stopped", "diverged", "failed")
+UNITS = {
+    "loss": "nats per image",
+    "elbo": "nats per image",
+    "reconstruction": "nats per image",
+    "kl": "nats per image",
+    "kl_per_latent": "nats per image",
+    "seconds": "s",
+    "images_per_second": "1/s",
+    "step": "gradient steps",
+}
+
+log = logging.getLogger(__name__)
+
+
+class RunDirectoryError(ValueError):
+    """A folder that is not a study's run directory, or whose files can't be read; the message says which and why."""
+
+
+def event(kind: str, trial_id: str, **fields: Any) -> dict[str, Any]:
+    """One ledger event, checked against the schema and stamped with the time.
+
+    Raises:
+        ValueError: the kind is unknown, or its fields are not exactly those of the schema.
+    """
+    if set(fields) != set(FIELDS[kind]):
+        raise ValueError(f"a {kind} event has the fields {sorted(FIELDS[kind])}, got {sorted(fields)}")
+    return {"schema": SCHEMA, "event": kind, "time": round(time.time(), 3), "trial_id": trial_id, **fields}
+
+
+def append(ledger: Path, events: Iterable[Mapping[str, Any]]) -> None:
+    """Append events, all in one write, so that a reader or a crash sees whole lines or, at worst, one torn last line."""
+    lines = "".join(json.dumps(_finite(e), allow_nan=False, separators=(",", ":")) + "\n" for e in events)
+    if not lines:
+        return
+    descriptor = os.open(ledger, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o644)
+    try:
+        size = os.fstat(descriptor).st_size
+        if size and os.pread(descriptor, 1, size - 1) != b"\n":
+            lines = "\n" + lines  # A crash tore the last line: close it, so that it alone is lost.
+        data = memoryview(lines.encode())
+        while data:
+            data = data[os.write(descriptor, data) :]
+    finally:
+        os.close(descriptor)
+
+
+def read_ledger(ledger: Path) -> list[dict[str, Any]]:
+    """All events of a ledger, oldest first. Lines that are not whole events are left out, with a notice in the log."""
+    events = []
+    lines = ledger.read_bytes().split(b"\n")
+    for number, line in enumerate(lines, start=1):
+        if not line.strip():
+            continue
+        try:
+            entry = json.loads(line)
+            if not set(FIELDS[entry["event"]]) <= set(entry):
+                raise KeyError("fields")
+        except (ValueError, KeyError, TypeError):
+            what = "the last line is torn" if number == len(lines) else "not an event of this project"
+            log.warning("%s, line %d: left out (%s)", ledger, number, what)
+            continue
+        if entry["schema"] > SCHEMA:
+            raise RunDirectoryError(
+                f"{ledger}, line {number}: schema {entry['schema']} is newer than this program's {SCHEMA}; update the program"
+            )
+        events.append(entry)
+    return events
+
+
+@dataclass(frozen=True)
+class Study:
+    """What a run directory holds, as tables.
+
+    Attributes:
+        directory: the run directory.
+        info: study.json.
+        trials: one row per trial: trial_id, the config's fields, status (ENDED or "unfinished"), step (last reported),
+            attempts, device, node, started (unix seconds), error, checkpoint (path of the last, or None).
+        scores: one row per (trial, step), the last report of that step: trial_id, status, the config's fields, step, metrics.
+        decisions: one row per scheduler decision: trial_id, step, rung, keep, rank, front, size, reason, dominated_by.
+    """
+
+    directory: Path
+    info: dict[str, Any]
+    trials: pd.DataFrame
+    scores: pd.DataFrame
+    decisions: pd.DataFrame
+
+
+def read_study(directory: str | Path) -> Study:
+    """Read a run directory.
+
+    Raises:
+        RunDirectoryError: there is no readable study.json and ledger.jsonl in it.
+    """
+    directory = Path(directory)
+    try:
+        info = json.loads((directory / "study.json").read_text(encoding="utf-8"))
+        events = read_ledger(directory / "ledger.jsonl")
+    except FileNotFoundError as error:
+        raise RunDirectoryError(f"{directory} is not a study's run directory: it has no {Path(error.filename).name}") from None
+    except (OSError, ValueError) as error:
+        if isinstance(error, RunDirectoryError):
+            raise
+        raise RunDirectoryError(f"{directory} can't be read: {error}") from None
+    trials = _trials(events)
+    reports: dict[tuple[str, int], dict[str, Any]] = {}
+    for e in events:
+        if e["event"] == "report":  # A retried step is reported again: the last report of a step counts.
+            reports[e["trial_id"], e["step"]] = e["metrics"]
+    rows = [
+        {"trial_id": trial_id, "status": trials[trial_id]["status"], **trials[trial_id]["config"], "step": step, **metrics}
+        for (trial_id, step), metrics in sorted(reports.items())
+        if trial_id in trials
+    ]
+    scores = pd.DataFrame(rows, columns=None if rows else ["trial_id", "status", "step"])
+    decisions = [{k: e[k] for k in ("trial_id", *FIELDS["decision"])} for e in events if e["event"] == "decision"]
+    return Study(
+        directory,
+        info,
+        pd.DataFrame([{**t.pop("config"), **t} for t in (dict(t) for t in trials.values())]),
+        scores,
+        pd.DataFrame(decisions, columns=["trial_id", *FIELDS["decision"]]),
+    )
+
+
+def write_scores(study: Study, path: Path) -> None:
+    """Write the score table as parquet, with the units of its columns in the schema's metadata, atomically."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    table = pa.Table.from_pandas(study.scores, preserve_index=False)
+    fields = [
+        field.with_metadata({"unit": UNITS[name]}) if (name := field.name.removeprefix("test_").removeprefix("train_")) in UNITS else field
+        for field in table.schema
+    ]
+    table = table.cast(pa.schema(fields, metadata={"study": study.info["name"], "schema": str(SCHEMA)}))
+    temporary = path.with_name(f".{path.name}.{os.getpid()}")
+    pq.write_table(table, temporary)
+    os.replace(temporary, path)
+
+
+def _trials(events: list[dict[str, Any]]) -> dict[str, dict[str, Any]]:
+    """The state of each trial after all events, in the order of their first start."""
+    trials: dict[str, dict[str, Any]] = {}
+    for e in events:
+        kind, trial_id = e["event"], e["trial_id"]
+        if kind == "trial_started":
+            first = trials.get(trial_id, {"started": e["time"], "step": 0, "checkpoint": None, "error": None})
+            trials[trial_id] = first | {
+                "trial_id": trial_id,
+                "config": e["config"],
+                "status": "unfinished",
+                "attempts": first.get("attempts", 0) + 1,
+                "device": e["device"],
+                "node": e["node"],
+            }
+        elif trial_id not in trials:
+            log.warning("a %s event of trial %s, which never started, is left out", kind, trial_id)
+        elif kind == "report":
+            trials[trial_id]["step"] = e["step"]
+        elif kind == "checkpoint":
+            trials[trial_id]["checkpoint"] = e["path"]
+        elif kind == "failure":
+            trials[trial_id]["error"] = e["error"]
+        elif kind == "trial_ended":
+            trials[trial_id]["status"] = e["status"]
+    return trials
+
+
+def _finite(value: Any) -> Any:
+    """The same value with null for every number that strict JSON can't hold."""
+    if isinstance(value, Mapping):
+        return {k: _finite(v) for k, v in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_finite(v) for v in value]
+    if isinstance(value, float) and not math.isfinite(value):
+        return None
+    return value
