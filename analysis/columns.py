@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import math
 from typing import NamedTuple
 
+from analysis.metrics import METRICS
 from analysis.trials import UNITS
 
 
@@ -39,7 +41,7 @@ TITLES = {
     "images_per_second": "speed",
     "step": "step",
 }
-MODES: dict[str, str | None] = {"reconstruction": "min", "elbo": "max", "loss": "min", "mig": "max", "images_per_second": "max"}
+MODES: dict[str, str | None] = {"reconstruction": "min", "elbo": "max", "loss": "min", "images_per_second": "max"}
 UNIT_NAMES = {"images_per_second": "images/s", "step": "gradient steps"}
 SPLITS = {"test_": "test", "train_": "training"}
 
@@ -50,16 +52,33 @@ def column(name: str) -> Column:
         if name.startswith(prefix):
             of = column(name.removeprefix(prefix))
             return of._replace(name=name, title=f"{split} {of.title}")
-    title = TITLES.get(name, name.replace("_", " "))
-    unit = UNIT_NAMES.get(name, UNITS.get(name, ""))
-    return Column(name, title, unit, MODES.get(name), None)
+    base, _, part = name.partition("/")  # "mig/scale" is the part of MIG that the factor scale has.
+    metric = METRICS.get(base)
+    title = TITLES.get(base, metric.title if metric else base.replace("_", " ")) + (f", {part}" if part else "")
+    unit = UNIT_NAMES.get(base, UNITS.get(base, ""))
+    return Column(name, title, unit, metric.mode if metric else MODES.get(base), metric.bounds if metric else None)
 
 
 def number(value: float, digits: int = 3) -> str:
-    """A number as people write it: three significant digits, no exponent where a plain number is as short, "–" for none."""
+    """A setting as people write it: at most three significant digits, no padding zeros, "–" for none."""
     if value is None or value != value:
         return "–"
-    if value == 0 or 1e-3 <= abs(value) < 10**digits:
-        text = f"{value:.{digits}g}"
-        return text if "e" not in text else f"{value:g}"
-    return f"{value:,.0f}" if 1e3 <= abs(value) < 1e7 else f"{value:.{digits - 1}e}"
+    if abs(value) >= 1e3:
+        return f"{value:,.0f}" if abs(value) < 1e7 else f"{value:.{digits - 1}e}"
+    text = f"{value:.{digits}g}"
+    return text if "e" not in text else f"{value:g}"
+
+
+def measured(value: float, error: float | None = None) -> str:
+    """A score as it was measured: to the second digit of its error ("28.94 ± 0.82"), or to three digits without one."""
+    if value is None or value != value or not math.isfinite(value):
+        return "–"
+    if error is None or not math.isfinite(error):
+        return f"{value:,.0f}" if abs(value) >= 1e3 else f"{value:.{_decimals(abs(value), 2)}f}"
+    decimals = _decimals(error or abs(value), 1)
+    return f"{value:,.{decimals}f} ± {error:,.{decimals}f}"
+
+
+def _decimals(size: float, digits: int) -> int:
+    """Decimal places that show a number of this size to `digits` digits after its first, four at most."""
+    return min(4, max(0, digits - math.floor(math.log10(size)))) if size > 0 else digits

@@ -19,7 +19,6 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from analysis.columns import number
 from analysis.front import hypervolume, ideal_distance, layers, preferred
 from analysis.trials import ENDED, Study
 from analysis.uncertainty import bootstrap_means, front_probability
@@ -132,17 +131,6 @@ def front_hypervolume(ranking: Ranking) -> float:
     return hypervolume(scored, modes, reference)
 
 
-def label(row: Mapping[Any, Any] | pd.Series, settings: tuple[str, ...]) -> str:
-    """A cell or trial in words: "β = 4, 10 latents, learning rate 0.001"."""
-    words = []
-    for name in settings:
-        value = row[name]
-        shown = number(value) if isinstance(value, (int, float)) else str(value)
-        named = {"beta": f"β = {shown}", "latent_dim": f"{shown} latent{'' if value == 1 else 's'}"}
-        words.append(named.get(name, f"{name.replace('_', ' ')} {shown}"))
-    return ", ".join(words)
-
-
 def write_ranking(ranking: Ranking, path: Path) -> None:
     """Write the cells as CSV, best first, atomically."""
     cells = ranking.cells.assign(trial_ids=ranking.cells["trial_ids"].map(" ".join))
@@ -168,7 +156,7 @@ def _metric_columns(trials: pd.DataFrame, config: list[str]) -> list[str]:
     return [
         str(c)
         for c in trials.columns
-        if c not in others and not str(c).startswith(("test_", "train_")) and pd.api.types.is_numeric_dtype(trials[c])
+        if c not in others and not str(c).startswith(("test_", "train_")) and "/" not in str(c) and pd.api.types.is_numeric_dtype(trials[c])
     ]
 
 
