@@ -1,0 +1,217 @@
+"""Training as a generator: gradient steps between the steps at which the caller wants to look.
+
+Every random draw comes from the trial's seed: weights (bvae.model), order of the images (`image_order`, a function of seed
+and step) and the noise of z (a generator whose state is in the checkpoint). So stopping at a step and going on gives bit for
+bit what never stopping gives, on one device with one number of threads.
+"""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Collection, Iterator
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor
+
+from bvae import objective
+from bvae.checkpoint import Checkpoint, moments_of, restore_moments
+from bvae.config import TrialConfig
+from bvae.data import ImageStore, split
+from bvae.model import VAE, Posterior
+
+CHECK_EVERY = 100  # steps between looks at whether the loss is finite: each look waits for the device
+ENCODE_BATCH = 512  # images encoded at a time
+
+
+class NonFiniteLoss(ArithmeticError):  # noqa: N818 (the interface's name)
+    """The loss is no longer finite; `step` is the step at which that was seen."""
+
+    def __init__(self, step: int, config: TrialConfig) -> None:
+        super().__init__(f"the loss is not finite at step {step} (learning_rate {config.learning_rate:g})")
+        self.step = step
+
+
+class Likelihood(NamedTuple):
+    """Means over images, in nats per image; `loss` is the trial's objective, the only one that knows β."""
+
+    loss: float
+    elbo: float
+    reconstruction: float
+    kl: float
+
+
+@dataclass(frozen=True)
+class TrainReport:
+    """The run at a step that was asked for. `vae` goes on training when the generator is resumed: use it before that.
+
+    Attributes:
+        step: gradient steps done.
+        vae: the model.
+        train: means over the training batches since the last report.
+        images_per_second: of the gradient steps since the last report.
+        seconds: spent on gradient steps since step 1, resumed ones included.
+    """
+
+    step: int
+    vae: VAE
+    train: Likelihood
+    images_per_second: float
+    seconds: float
+    _optimizer: torch.optim.Adam
+    _noise: torch.Generator
+
+    def checkpoint(self) -> Checkpoint:
+        """Everything that is needed to go on from here."""
+        return Checkpoint(
+            config=self.vae.config,
+            step=self.step,
+            weights=self.vae.state_dict(),
+            moments=moments_of(self._optimizer, self.vae),
+            noise_state=self._noise.get_state(),
+            device=self._noise.device.type,
+            seconds=self.seconds,
+        )
+
+
+def train(
+    config: TrialConfig,
+    store: ImageStore,
+    report_at: Collection[int],
+    resume: Checkpoint | None = None,
+    device: str | torch.device = "cpu",
+) -> Iterator[TrainReport]:
+    """Train a VAE and yield at each step in `report_at`, up to the last of them or `config.steps`.
+
+    Args:
+        config: the trial.
+        store: the images; its channels must be the config's.
+        report_at: steps (1-based) at which to yield; others are passed without stopping.
+        resume: go on after this checkpoint's step.
+        device: where to train; never guessed.
+
+    Raises:
+        ValueError: `store` has other channels than the config, or `resume` belongs to another config.
+        NonFiniteLoss: the loss became NaN or infinite; nothing is yielded for that step.
+    """
+    if store.image_shape[0] != config.channels:
+        raise ValueError(f"channels is {config.channels}, but the images of {store.name} have {store.image_shape[0]}")
+    if resume and resume.config != config:
+        raise ValueError("the checkpoint belongs to a trial with other settings")
+    device = torch.device(device)
+    vae = VAE(config).to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+    noise = torch.Generator(device).manual_seed(config.seed)
+    optimizer = torch.optim.Adam(vae.parameters(), lr=config.learning_rate, fused=True)
+    done, seconds = 0, 0.0
+    if resume:
+        done, seconds = resume.step, resume.seconds
+        vae.load_state_dict(resume.weights)
+        restore_moments(optimizer, vae, resume)
+        if resume.device == device.type:
+            noise.set_state(resume.noise_state)
+        else:  # A generator's state belongs to its kind of device: on another, draw anew from seed and step.
+            noise.manual_seed(config.seed + resume.step)
+    stops = sorted(step for step in set(report_at) if done < step <= config.steps)
+    order = image_order(split(len(store), config.split, config.split_seed).train, config, first_step=done + 1)
+    for stop in stops:
+        started = time.perf_counter()
+        sums = torch.zeros(3, dtype=torch.float64, device=device)
+        for step in range(done + 1, stop + 1):
+            images = load_images(store, next(order), device)
+            sums += _gradient_step(vae, optimizer, images, noise, step)
+            if (step % CHECK_EVERY == 0 or step == stop) and not torch.isfinite(sums[0]):
+                raise NonFiniteLoss(step, config)
+        loss, reconstruction, kl = (sums / (stop - done)).tolist()
+        elapsed = time.perf_counter() - started
+        seconds += elapsed
+        rate = (stop - done) * config.batch_size / elapsed
+        done = stop
+        likelihood = Likelihood(loss, -reconstruction - kl, reconstruction, kl)
+        yield TrainReport(stop, vae, likelihood, rate, seconds, optimizer, noise)
+
+
+def _gradient_step(
+    vae: VAE, optimizer: torch.optim.Adam, images: Tensor, noise: torch.Generator, step: int
+) -> Tensor:
+    """One step of Adam; returns (loss, reconstruction, kl) as a tensor (3,) that stays on the device."""
+    config = vae.config
+    draws = torch.randn(len(images), config.latent_dim, generator=noise, device=images.device)
+    posterior, logits = vae(images, draws)
+    reconstruction = objective.reconstruction(logits, images)
+    kl = objective.kl_per_latent(posterior).sum()
+    loss = reconstruction + objective.OBJECTIVES[config.objective](kl, step, config)
+    optimizer.zero_grad(set_to_none=True)
+    loss.backward()
+    optimizer.step()
+    return torch.stack((loss.detach(), reconstruction.detach(), kl.detach()))
+
+
+def image_order(
+    indices: npt.NDArray[np.int64], config: TrialConfig, first_step: int = 1
+) -> Iterator[npt.NDArray[np.int64]]:
+    """Batches of `indices`, (batch_size,) each: one seeded permutation after the other, joined without gaps.
+
+    A function of seed and step, so that a resumed trial needs no state. Trials of the same seed see the same images in the
+    same order, whatever their β: common random numbers sharpen comparisons.
+    """
+    epoch, offset = divmod((first_step - 1) * config.batch_size, len(indices))
+    rest = np.random.default_rng([config.seed, epoch]).permutation(indices)[offset:]
+    while True:
+        while len(rest) < config.batch_size:
+            epoch += 1
+            rest = np.concatenate([rest, np.random.default_rng([config.seed, epoch]).permutation(indices)])
+        yield rest[: config.batch_size]
+        rest = rest[config.batch_size :]
+
+
+def load_images(store: ImageStore, indices: npt.NDArray[np.int64], device: str | torch.device = "cpu") -> Tensor:
+    """Images as the model takes them: (n, C, 64, 64) float32 in [0, 1], channels last in memory."""
+    images = torch.from_numpy(store.images(indices)).to(device).float()
+    if store.white != 1:
+        images /= store.white
+    return images.contiguous(memory_format=torch.channels_last)
+
+
+@torch.no_grad()
+def encode(vae: VAE, store: ImageStore, indices: npt.NDArray[np.int64]) -> Posterior:
+    """Posteriors of many images: mean and logvar, both (n, D) float32 on the CPU."""
+    device = next(vae.parameters()).device
+    parts = [
+        vae.encode(load_images(store, indices[start : start + ENCODE_BATCH], device))
+        for start in range(0, len(indices), ENCODE_BATCH)
+    ]
+    return Posterior(torch.cat([p.mean for p in parts]).cpu(), torch.cat([p.logvar for p in parts]).cpu())
+
+
+@torch.no_grad()
+def evaluate(vae: VAE, store: ImageStore, indices: npt.NDArray[np.int64], posterior: Posterior, step: int) -> Likelihood:
+    """Likelihood of images held out, with one seeded sample of z each.
+
+    Args:
+        vae: the model.
+        store: the images.
+        indices: (n,) images to decode.
+        posterior: of at least those images, in the same order, as `encode` gives it; `kl` is the mean over all of it.
+        step: the step, for objectives that change with it.
+    """
+    device = next(vae.parameters()).device
+    noise = torch.randn(posterior.mean.shape, generator=torch.Generator().manual_seed(vae.config.seed))
+    z = posterior.sample(noise)[: len(indices)]
+    total = 0.0
+    for start in range(0, len(indices), ENCODE_BATCH):
+        part = slice(start, start + ENCODE_BATCH)
+        images = load_images(store, indices[part], device)
+        total += float(objective.reconstruction(vae.decode(z[part].to(device)), images)) * len(images)
+    reconstruction = total / len(indices)
+    kl = objective.kl_per_latent(posterior).sum()
+    loss = reconstruction + float(objective.OBJECTIVES[vae.config.objective](kl, step, vae.config))
+    return Likelihood(loss, -reconstruction - float(kl), reconstruction, float(kl))
+
+
+def finite(likelihood: Likelihood) -> bool:
+    """Whether every number of it is finite."""
+    return all(math.isfinite(value) for value in likelihood)
