@@ -1,4 +1,4 @@
-"""What a column of the score table means: title, unit, and which direction is better. Axes, tables and ranking read it here."""
+"""What a column of the score table means to a person: its title, its unit, which direction is better."""
 
 from __future__ import annotations
 

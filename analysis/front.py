@@ -35,8 +35,8 @@ def costs(values: Floats, modes: Sequence[str]) -> Floats:
 def on_front(values: Floats, modes: Sequence[str]) -> NDArray[np.bool_]:
     """Which rows no other row dominates, (n,) bool. Equal rows do not dominate each other."""
     cost = costs(values, modes)
-    front = np.isfinite(cost).all(axis=1)
-    # In the order of the summed ranks, those that dominate many come early, and what they drop is never looked at again.
+    front: NDArray[np.bool_] = np.atleast_1d(np.isfinite(cost).all(axis=1))
+    # By summed ranks, those that dominate many come early, and what they drop is never looked at again.
     for i in np.argsort(cost.argsort(axis=0).sum(axis=1), kind="stable"):
         if front[i]:
             front &= ~((cost >= cost[i]).all(axis=1) & (cost > cost[i]).any(axis=1))
@@ -44,7 +44,7 @@ def on_front(values: Floats, modes: Sequence[str]) -> NDArray[np.bool_]:
 
 
 def layers(values: Floats, modes: Sequence[str]) -> NDArray[np.int64]:
-    """Non-dominated sorting: 0 for the front, 1 for the front of the rest, ...; -1 for rows that are not finite, (n,)."""
+    """Non-dominated sorting, (n,): 0 for the front, 1 for that of the rest, ...; -1 for rows that are not finite."""
     values = np.asarray(values, dtype=float)
     layer = np.full(len(values), -1)
     left = np.flatnonzero(np.isfinite(values).all(axis=1))
@@ -57,10 +57,12 @@ def layers(values: Floats, modes: Sequence[str]) -> NDArray[np.int64]:
 
 
 def shares(values: Floats, modes: Sequence[str]) -> Floats:
-    """How far each value is from the best, as a share of the front's own range, (n, k): 0 ideal, 1 the worst on the front.
+    """How far each value is from the best, as a share of the front's own range, (n, k): 0 ideal, 1 the worst on the
+    front.
 
-    The range is taken over the front, not over all rows, so that one collapsed candidate far away does not make all others
-    look alike. Where the front has no range in an objective (a single winner), the range of all finite rows serves.
+    The range is taken over the front, not over all rows, so that one collapsed candidate far away does not make all
+    others look alike. Where the front has no range in an objective (a single winner), the range of all finite rows
+    serves.
     """
     cost = costs(values, modes)
     front = on_front(values, modes)
@@ -83,7 +85,8 @@ def ideal_distance(values: Floats, modes: Sequence[str]) -> Floats:
 def hypervolume(values: Floats, modes: Sequence[str], reference: Sequence[float]) -> float:
     """The volume between the front and a reference point that is worse than every candidate that counts.
 
-    Its unit is the product of the objectives' units; candidates that are not better than the reference in everything add 0.
+    Its unit is the product of the objectives' units; candidates that are not better than the reference in everything
+    add 0.
     """
     corner = costs(np.array([reference]), modes)[0]
     cost = costs(values, modes)
@@ -92,7 +95,7 @@ def hypervolume(values: Floats, modes: Sequence[str], reference: Sequence[float]
 
 
 def _volume(cost: Floats, corner: Floats) -> float:
-    """The volume that is at least as costly as some row and less than the corner, one slab of the first objective a time."""
+    """The volume between some row and the corner, one slab of the first objective at a time."""
     if not len(cost):
         return 0.0
     if cost.shape[1] == 1:

@@ -1,11 +1,12 @@
 """Which settings are best, and how sure that is: cells over seeds, their Pareto front, their order.
 
-The rule. Only trials that finished with finite objectives count: one that was stopped at a rung is never compared as if it
-had finished. Trials that differ in nothing but their seed form a cell, judged by its mean on the validation split; the test
-split is reported beside it and picks nothing. Cells are ordered by Pareto layer (the front first) and inside a layer by the
-distance to the ideal point, with every objective scaled to the front's own range: first comes the cell that gives up the
-least of everything (the front's knee), not an end of the front, which is best at one thing because it ignores the other.
-Trials are ordered by the same rule on their own values. Cells without a scored trial come last, those that got furthest first.
+The rule. Only trials that finished with finite objectives count: one that was stopped at a rung is never compared as if
+it had finished. Trials that differ in nothing but their seed form a cell, judged by its mean on the validation split;
+the test split is reported beside it and picks nothing. Cells are ordered by Pareto layer (the front first) and inside a
+layer by the distance to the ideal point, with every objective scaled to the front's own range: first comes the cell
+that gives up the least of everything (the front's knee), not an end of the front, which is best at one thing because it
+ignores the other. Trials are ordered by the same rule on their own values. Cells without a scored trial come last,
+those that got furthest first.
 """
 
 from __future__ import annotations
@@ -23,7 +24,18 @@ from analysis.front import hypervolume, ideal_distance, layers, preferred
 from analysis.trials import ENDED, Study
 from analysis.uncertainty import bootstrap_means, front_probability
 
-BOOKKEEPING = ("trial_id", "status", "step", "attempts", "device", "node", "started", "error", "checkpoint", "resumed_step")
+BOOKKEEPING = (
+    "trial_id",
+    "status",
+    "step",
+    "attempts",
+    "device",
+    "node",
+    "started",
+    "error",
+    "checkpoint",
+    "resumed_step",
+)
 STATUSES = (*ENDED, "unfinished")
 DRAWS = 1000
 
@@ -39,8 +51,8 @@ class Ranking:
         cells: one row per cell, best first: rank (from 1), the config without the seed, trials, scored, the number per
             status, `<score>_mean`, `_std`, `_median`, `_low`, `_high` (of the 95 % bootstrap interval of the mean),
             `test_<score>_mean`, `_std`, layer, front, front_probability, distance, trial_ids.
-        trials: one row per trial with its scores at its last report: rank (from 1; NA where not scored), cell (the rank of
-            its cell), layer, distance.
+        trials: one row per trial with its scores at its last report: rank (from 1; NA where not scored), cell (the rank
+            of its cell), layer, distance.
     """
 
     objectives: dict[str, str]
@@ -120,7 +132,8 @@ def preferences(ranking: Ranking, points: int = 201) -> pd.DataFrame:
 def front_hypervolume(ranking: Ranking) -> float:
     """The hypervolume of the cells' front, in the product of the objectives' units; NaN without a front.
 
-    The reference is the worst mean among all scored cells in every objective: it grows with what a study dared to try, so
+    The reference is the worst mean among all scored cells in every objective: it grows with what a study dared to try,
+        so
     it compares fronts inside one study.
     """
     names, modes = [f"{o}_mean" for o in ranking.objectives], list(ranking.objectives.values())
@@ -156,14 +169,22 @@ def _metric_columns(trials: pd.DataFrame, config: list[str]) -> list[str]:
     return [
         str(c)
         for c in trials.columns
-        if c not in others and not str(c).startswith(("test_", "train_")) and "/" not in str(c) and pd.api.types.is_numeric_dtype(trials[c])
+        if c not in others
+        and not str(c).startswith(("test_", "train_"))
+        and "/" not in str(c)
+        and pd.api.types.is_numeric_dtype(trials[c])
     ]
 
 
 def _cell(group: pd.DataFrame, config: list[str], metrics: tuple[str, ...]) -> dict[str, Any]:
     """One cell's row: its settings, its counts, its scores over the seeds that were scored."""
     scored = group[group["scored"]]
-    row: dict[str, Any] = {"rank": 0, **{c: group[c].iloc[0] for c in config}, "trials": len(group), "scored": len(scored)}
+    row: dict[str, Any] = {
+        "rank": 0,
+        **{c: group[c].iloc[0] for c in config},
+        "trials": len(group),
+        "scored": len(scored),
+    }
     row |= {status: int((group["status"] == status).sum()) for status in STATUSES}
     row["furthest_step"] = int(group["step"].max())
     for metric in metrics:
@@ -181,7 +202,9 @@ def _ordered(rows: pd.DataFrame, objectives: Mapping[str, str], suffix: str = ""
     values[rows["scored"].to_numpy() == 0] = np.nan
     modes = list(objectives.values())
     furthest = "furthest_step" if "furthest_step" in rows else "step"
-    rows = rows.assign(layer=layers(values, modes), distance=ideal_distance(values, modes), unscored=rows["scored"] == 0)
+    rows = rows.assign(
+        layer=layers(values, modes), distance=ideal_distance(values, modes), unscored=rows["scored"] == 0
+    )
     keys = ["unscored", "layer", "distance", furthest]
     ordered = rows.sort_values(keys, ascending=[True, True, True, False], kind="stable").drop(columns="unscored")
     return ordered.reset_index(drop=True)

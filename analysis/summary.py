@@ -50,8 +50,9 @@ def front_sentence(ranking: Ranking) -> str:
     low, high = front.iloc[0], front.iloc[-1]
     first, *others = ranking.objectives
     gains = " and ".join(f"{column(o).title} improves by {_change(low, high, o)}" for o in others)
+    ends = f"from {label(low, ranking.settings)} to {label(high, ranking.settings)}"
     return (
-        f"Along the front, from {label(low, ranking.settings)} to {label(high, ranking.settings)}, {column(first).title} "
+        f"Along the front, {ends}, {column(first).title} "
         f"worsens by {_change(low, high, first)} while {gains}; the best trade-off is {picked}."
     )
 
@@ -74,7 +75,9 @@ def summary_table(ranking: Ranking, rows: int = 10) -> Table:
     table.add_column("on front", justify="right")
     for _, cell in ranking.cells.head(rows).iterrows():
         settings = [number(v) if isinstance(v := cell[s], (int, float)) else str(v) for s in ranking.settings[:3]]
-        scores = [t for o in ranking.objectives for t in (_mean(cell, o), measured(cell.get(f"test_{o}_mean", float("nan"))))]
+        scores = [
+            t for o in ranking.objectives for t in (_mean(cell, o), measured(cell.get(f"test_{o}_mean", float("nan"))))
+        ]
         chance = "" if pd.isna(cell["front_probability"]) else f"{100 * cell['front_probability']:.0f} %"
         mark = "★" if cell["front"] else str(cell["rank"])
         table.add_row(mark, *settings, *scores, f"{cell['scored']}/{cell['trials']}", chance)

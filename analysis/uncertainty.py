@@ -1,9 +1,10 @@
 """How sure the order of the cells is: the bootstrap over seeds.
 
-A cell's residuals are its seeds' distances from the cell's mean, widened by sqrt(n / (n - 1)), because a mean lies closer to
-its own seeds than to new ones. A cell of three seeds or more draws from its own residuals; one or two seeds say next to
-nothing about their own spread, so such a cell borrows the residuals of all cells. Seeds are drawn whole: a seed that is bad at
-one score and good at another stays so. Where no cell has two seeds, nothing is known about the spread and all results are NaN.
+A cell's residuals are its seeds' distances from the cell's mean, widened by sqrt(n / (n - 1)), because a mean lies
+closer to its own seeds than to new ones. A cell of three seeds or more draws from its own residuals; one or two seeds
+say next to nothing about their own spread, so such a cell borrows the residuals of all cells. Seeds are drawn whole: a
+seed that is bad at one score and good at another stays so. Where no cell has two seeds, nothing is known about the
+spread and all results are NaN.
 
     Efron & Tibshirani 1993, An Introduction to the Bootstrap
 """
@@ -35,7 +36,9 @@ def bootstrap_means(samples: Sequence[Floats], draws: int, seed: int) -> Floats:
     """
     k = max((s.shape[1] for s in samples), default=0)
     draws = max(50, min(draws, LIMIT // max(1, len(samples) * k)))
-    residuals = [(s - s.mean(axis=0)) * np.sqrt(len(s) / (len(s) - 1)) if len(s) > 1 else np.empty((0, k)) for s in samples]
+    residuals = [
+        (s - s.mean(axis=0)) * np.sqrt(len(s) / (len(s) - 1)) if len(s) > 1 else np.empty((0, k)) for s in samples
+    ]
     pool = np.concatenate([*residuals, np.empty((0, k))])
     if not len(pool):
         return np.full((1, len(samples), k), np.nan)

@@ -31,7 +31,13 @@ class MadeTrial:
     checkpoint: str | None = None
 
     def config(self) -> dict[str, Any]:
-        fixed = {"architecture": "conv256", "objective": "beta", "learning_rate": 1e-3, "batch_size": 64, "steps": STEPS}
+        fixed = {
+            "architecture": "conv256",
+            "objective": "beta",
+            "learning_rate": 1e-3,
+            "batch_size": 64,
+            "steps": STEPS,
+        }
         return {"beta": self.beta, "latent_dim": self.latent_dim, "seed": self.seed, **fixed}
 
     def report(self, step: int) -> dict[str, Any]:
@@ -91,9 +97,21 @@ def _events(trial: MadeTrial) -> Iterator[dict[str, Any]]:
         yield event("report", trial.trial_id, step=step, metrics=trial.report(step))
         if step in RUNGS:
             keep = not (trial.status == "stopped" and step == trial.last)
-            reason = "in the top third of those that reached the rung" if keep else "4 of 5 at this rung are on better fronts"
-            judged = {"rung": RUNGS.index(step), "keep": keep, "rank": 0 if keep else 4, "front": 0 if keep else 2, "size": 5}
-            yield event("decision", trial.trial_id, step=step, reason=reason, dominated_by=[] if keep else ["t0"], **judged)
+            reason = (
+                "in the top third of those that reached the rung"
+                if keep
+                else "4 of 5 at this rung are on better fronts"
+            )
+            judged = {
+                "rung": RUNGS.index(step),
+                "keep": keep,
+                "rank": 0 if keep else 4,
+                "front": 0 if keep else 2,
+                "size": 5,
+            }
+            yield event(
+                "decision", trial.trial_id, step=step, reason=reason, dominated_by=[] if keep else ["t0"], **judged
+            )
     if trial.error:
         yield event("failure", trial.trial_id, step=trial.last or 0, attempt=1, error=trial.error)
     if trial.checkpoint:
@@ -102,7 +120,9 @@ def _events(trial: MadeTrial) -> Iterator[dict[str, Any]]:
         yield event("trial_ended", trial.trial_id, step=trial.last or 0, status=trial.status)
 
 
-def grid(betas: tuple[float, ...] = (1, 2, 4, 8), latents: tuple[int, ...] = (4, 10), seeds: int = 3) -> list[MadeTrial]:
+def grid(
+    betas: tuple[float, ...] = (1, 2, 4, 8), latents: tuple[int, ...] = (4, 10), seeds: int = 3
+) -> list[MadeTrial]:
     """A plausible study: more β, worse reconstruction and better MIG; one seed in three is stopped early."""
     random = np.random.default_rng(0)
     trials = []
@@ -119,7 +139,11 @@ def grid(betas: tuple[float, ...] = (1, 2, 4, 8), latents: tuple[int, ...] = (4,
                         status="stopped" if stopped else "finished",
                         last=int(random.choice(RUNGS)) if stopped else STEPS,
                         reconstruction=float(18 + 12 * np.log2(beta) + random.normal(0, 1.5) - 0.2 * latent_dim),
-                        mig=float(np.clip(0.08 + 0.09 * np.log2(beta) - 0.02 * np.log2(beta) ** 2 + random.normal(0, 0.03), 0, 1)),
+                        mig=float(
+                            np.clip(
+                                0.08 + 0.09 * np.log2(beta) - 0.02 * np.log2(beta) ** 2 + random.normal(0, 0.03), 0, 1
+                            )
+                        ),
                     )
                 )
     return trials

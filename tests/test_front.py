@@ -12,7 +12,9 @@ MODES = ("min", "max")
 POINTS = np.array([[10.0, 0.1], [20.0, 0.3], [20.0, 0.2], [30.0, 0.5], [40.0, 0.5], [5.0, np.nan]])
 # Whole numbers, so that ties and equal rows are common.
 tables = st.integers(1, 3).flatmap(
-    lambda k: arrays(float, st.tuples(st.integers(0, 30), st.just(k)), elements=st.sampled_from([*range(6), np.nan, np.inf]))
+    lambda k: arrays(
+        float, st.tuples(st.integers(0, 30), st.just(k)), elements=st.sampled_from([*range(6), np.nan, np.inf])
+    )
 )
 
 
