@@ -41,6 +41,16 @@ class Latent(NamedTuple):
         """Whether it carries next to nothing, so that moving it shows nothing real."""
         return self.kl < DEAD
 
+    @property
+    def amount(self) -> str:
+        """Its KL in words."""
+        return f"< {DEAD} nats" if self.dead else f"{self.kl:.2f} nats"
+
+    @property
+    def name(self) -> str:
+        """What a label has room for: dead, its factor, or its KL."""
+        return "dead" if self.dead else self.factor or self.amount
+
 
 def traverse(decode: Decode, code: NDArray[np.floating], latent: int, values: Sequence[float] | NDArray) -> Frames:
     """Decode one code with one latent set to each value, the others as they are.
@@ -127,7 +137,7 @@ def overview(frames: Frames, images: Frames, latents: Sequence[Latent]) -> Frame
     first = np.repeat(images[:, None, None], frames.shape[2], axis=2)
     grid = np.concatenate([first, shown], axis=1)
     heads = ["image", *(f"z{of.latent}" for of in latents)]
-    subheads = ["", *("dead" if of.dead else of.factor or f"{of.kl:.2f} nats" for of in latents)]
+    subheads = ["", *(of.name for of in latents)]
     return np.stack([_sheet(grid[:, :, v], heads, subheads) for v in range(frames.shape[2])])
 
 
@@ -143,12 +153,12 @@ def contact_sheet(frames: Frames, latents: Sequence[Latent], values: Sequence[fl
         (C, height, width) uint8.
     """
     grid = np.stack([_faded(frames[of.latent], of.dead) for of in latents])
-    body = _sheet(grid, [f"{v:+.1f}".replace("-", "−") for v in values])
+    body = _sheet(grid, [f"{v:+.1f}" for v in values])
     left = np.full((body.shape[0], body.shape[1], 92), PAPER, np.uint8)
     top, row = body.shape[1] - len(latents) * (grid.shape[-2] + 2), grid.shape[-2] + 2
     for i, of in enumerate(latents):
         ink = QUIET if of.dead else INK
-        lines = [f"z{of.latent}", "dead" if of.dead else of.factor or "", f"{of.kl:.2f} nats"]
+        lines = [f"z{of.latent}", "dead" if of.dead else of.factor or "", of.amount]
         for j, line in enumerate(filter(None, lines)):
             y = top + i * row + 6 + 16 * j
             left[:, y : y + 16] = _text(line, left.shape[2], 16, size=11, ink=ink)
@@ -186,8 +196,7 @@ def write_gifs(
     for sample, moved in enumerate(frames):
         (temporary / str(sample)).mkdir(parents=True)
         for of in latents:
-            state = "dead" if of.dead else f"{of.kl:.2f} nats"
-            words = [f"z{of.latent} = {v:+.1f}  {of.factor or state}".replace("-", "−") for v in VALUES]
+            words = [f"z{of.latent} = {v:+.1f}  {of.name}" for v in VALUES]
             loop = there_and_back(captioned(_faded(moved[of.latent], of.dead), words))
             save_gif(temporary / str(sample) / f"traversal_latent_dim_{of.latent}.gif", loop)
     save_gif(temporary / "traversals.gif", there_and_back(overview(frames, images, latents[:16])))

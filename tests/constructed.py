@@ -29,6 +29,7 @@ class MadeTrial:
     metrics: dict[str, Any] = field(default_factory=dict)
     error: str | None = None
     checkpoint: str | None = None
+    settings: dict[str, Any] = field(default_factory=dict)
 
     def config(self) -> dict[str, Any]:
         fixed = {
@@ -38,7 +39,7 @@ class MadeTrial:
             "batch_size": 64,
             "steps": STEPS,
         }
-        return {"beta": self.beta, "latent_dim": self.latent_dim, "seed": self.seed, **fixed}
+        return {"beta": self.beta, "latent_dim": self.latent_dim, "seed": self.seed, **fixed, **self.settings}
 
     def report(self, step: int) -> dict[str, Any]:
         """Metrics that fall towards the trial's own at its last step."""
