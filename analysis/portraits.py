@@ -22,7 +22,7 @@ from scipy.optimize import linear_sum_assignment
 
 from analysis.metrics.mutual_information import factor_entropy, mutual_information
 from analysis.ranking import Ranking, best_trials
-from analysis.traversals import VALUES, Frames, Latent, frame_sheet, save_png, traverse_all, write_gifs
+from analysis.traversals import DEAD, VALUES, Frames, Latent, frame_sheet, save_png, traverse_all, write_gifs
 from analysis.trials import Study
 
 if TYPE_CHECKING:
@@ -64,7 +64,10 @@ def portrait(vae: VAE, store: ImageStore) -> Portrait:
     posterior = encode(vae, store, chosen)
     mean, kl = posterior.mean.float().numpy(), kl_per_latent(posterior).numpy()
     factors = matched(mean, store.factors(chosen), store.space.names)
-    latents = [Latent(int(d), float(kl[d]), factors.get(int(d))) for d in np.argsort(-kl, kind="stable")]
+    latents = [
+        Latent(int(d), float(kl[d]), factors.get(int(d)) if kl[d] >= DEAD else None)
+        for d in np.argsort(-kl, kind="stable")
+    ]
     decode = decoder(vae)
     codes = mean[:SAMPLES]
     images = np.round(store.images(chosen[:SAMPLES]) * (255 / store.white)).astype(np.uint8)
@@ -113,8 +116,6 @@ def write_portraits(
     Returns:
         sentences about what could not be drawn; empty when all could.
     """
-    from bvae.checkpoint import CheckpointError
-
     trials = best_trials(ranking, max(gifs, sheets))
     _remove_ranks_after(report / "gif", min(gifs, len(trials)))
     missing = []
@@ -124,11 +125,11 @@ def write_portraits(
         done = place > gifs or _is_of(folder / "trial.json", about)
         if done and _is_of(sheet.with_suffix(".json"), about):
             continue
+        if not (study.directory / about["checkpoint"]).is_file():
+            missing.append(str(trial["trial_id"]))
+            continue
         store = store or study_images(study)
-        try:
-            _draw(study.directory / about["checkpoint"], store, about, sheet, None if done else folder)
-        except CheckpointError as error:
-            log.warning("%s", error)
+        if not _drawn(study.directory / about["checkpoint"], store, about, sheet, None if done else folder):
             missing.append(str(trial["trial_id"]))
     if not missing:
         return []
@@ -160,11 +161,15 @@ def study_images(study: Study) -> ImageStore:
     return load(None if source == "dsprites" else source)
 
 
-def _draw(checkpoint: Path, store: ImageStore, about: dict[str, Any], sheet: Path, folder: Path | None) -> None:
-    """Open a checkpoint, write its sheet of frames and, where a folder is given, its GIFs."""
-    from bvae.checkpoint import load_model
+def _drawn(checkpoint: Path, store: ImageStore, about: dict[str, Any], sheet: Path, folder: Path | None) -> bool:
+    """Open a checkpoint, write its sheet of frames and, where a folder is given, its GIFs; False if it isn't whole."""
+    from bvae.checkpoint import CheckpointError, load_model
 
-    drawn = portrait(load_model(checkpoint), store)
+    try:
+        drawn = portrait(load_model(checkpoint), store)
+    except CheckpointError as error:
+        log.warning("%s", error)
+        return False
     sheet.parent.mkdir(parents=True, exist_ok=True)
     rows = drawn.latents[:ROWS]
     save_png(sheet, frame_sheet(drawn.frames[0], rows, drawn.images, drawn.reconstructions))
@@ -174,6 +179,7 @@ def _draw(checkpoint: Path, store: ImageStore, about: dict[str, Any], sheet: Pat
     if folder is not None:
         folder.parent.mkdir(parents=True, exist_ok=True)
         write_gifs(folder, drawn.frames, drawn.images, drawn.latents, about)
+    return True
 
 
 def _is_of(path: Path, about: dict[str, Any]) -> bool:

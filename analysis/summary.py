@@ -94,7 +94,7 @@ def _mean(cell: pd.Series, objective: str) -> str:
 def _scores(cell: pd.Series, ranking: Ranking) -> str:
     """ "reconstruction 28.2 ± 0.4 nats per image and MIG 0.14 ± 0.02 over 3 seeds"."""
     parts = [f"{column(o).title} {_mean(cell, o)} {column(o).unit}".strip() for o in ranking.objectives]
-    seeds = "in its one finished seed" if cell["scored"] == 1 else f"over {cell['scored']} seeds"
+    seeds = "in one seed" if cell["scored"] == 1 else f"over {cell['scored']} seeds"
     lost = int(cell["trials"] - cell["scored"])
     without = f" ({lost} more did not finish)" if lost else ""
     return f"{' and '.join(parts)} {seeds}{without}"
@@ -103,7 +103,7 @@ def _scores(cell: pd.Series, ranking: Ranking) -> str:
 def _sureness(cell: pd.Series) -> str:
     """How often the cell stays on the front when the seeds are drawn again."""
     if pd.isna(cell["front_probability"]):
-        return ", with too few seeds to say how sure that is"
+        return "; too few seeds finished to say how sure that is"
     return f", on the front in {100 * cell['front_probability']:.0f} % of bootstrap draws over seeds"
 
 

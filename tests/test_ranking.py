@@ -171,7 +171,7 @@ def test_the_sentence_says_what_the_front_costs(four_cells: Ranking) -> None:
         ([MadeTrial("a"), MadeTrial("b", beta=8.0, mig=0.1)], "One cell beats the other 1 ranked at every objective"),
         (
             [MadeTrial("a"), MadeTrial("s", seed=1, status="stopped", last=100)],
-            "its one finished seed (1 more did not finish)",
+            "in one seed (1 more did not finish); too few seeds",
         ),
     ],
 )

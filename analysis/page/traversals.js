@@ -7,23 +7,22 @@ function traversal(sheet) {
   const figure = element("figure", { class: "traversal" });
   const columns = sheet.values.length;
   const player = { tiles: [], columns, phase: (columns - 1) / 2, playing: !still };
-  const play = element("button", { type: "button", class: "chip", "aria-pressed": String(player.playing) }, "Play");
+  const play = element("button", { type: "button", class: "chip" }, player.playing ? "Pause" : "Play");
   play.addEventListener("click", () => {
     player.playing = !player.playing;
     player.tiles.forEach((tile) => (tile.held = false));
-    play.setAttribute("aria-pressed", String(player.playing));
+    play.textContent = player.playing ? "Pause" : "Play";
   });
   const trial = byId.get(sheet.trial_id);
   const name = element("button", { type: "button", class: "link", onclick: () => openTrial(sheet.trial_id) }, sheet.trial_id);
   const heading = element("h3", {}, trial ? mark(trial) : null, `${trial?.rank ? `#${trial.rank} ` : ""}${trial?.label ?? ""} `);
-  figure.append(element("figcaption", {}, heading, name, element("span", { class: "quiet" }, sheet.words), play));
+  const scores = study.scores.slice(0, 2).map(([key, title]) => `${title} ${shown(trial?.scores[key])}`);
+  figure.append(element("figcaption", {}, heading, name, element("span", { class: "quiet" }, scores.join(" · ")), play));
   const tiles = element("div", { class: "tiles" });
   sheet.latents.forEach((latent, row) => {
-    const frame = element("span", { class: "frame", role: "img", "aria-label": `latent ${latent.latent}` });
-    frame.style.backgroundImage = `url(${sheet.src})`;
-    frame.style.backgroundSize = `${columns * 100}% ${sheet.latents.length * 100}%`;
+    const frame = frameOf(sheet, `latent ${latent.latent}`);
     const slider = element("input", { type: "range", min: 0, max: columns - 1, value: (columns - 1) / 2, "aria-label": `value of latent ${latent.latent}` });
-    const tile = { frame, slider, row, rows: sheet.latents.length, held: false };
+    const tile = { frame, slider, row, rows: sheet.latents.length + 1, held: false };
     slider.addEventListener("input", () => {
       tile.held = true;
       showFrame(tile, Number(slider.value), columns);
@@ -34,10 +33,32 @@ function traversal(sheet) {
     player.tiles.push(tile);
     showFrame(tile, player.phase, columns);
   });
-  figure.append(tiles);
+  figure.append(tiles, pairs(sheet));
   players.set(figure, player);
   seen.observe(figure);
   return figure;
+}
+
+function frameOf(sheet, label) {
+  const frame = element("span", { class: "frame", role: "img", "aria-label": label });
+  frame.style.backgroundImage = `url(${sheet.src})`;
+  frame.style.backgroundSize = `${sheet.values.length * 100}% ${(sheet.latents.length + 1) * 100}%`;
+  return frame;
+}
+
+// The sheet's last row: image, reconstruction, image, ...
+function pairs(sheet) {
+  const rows = sheet.latents.length + 1;
+  const all = [];
+  for (let i = 0; i < sheet.pairs && 2 * i + 1 < sheet.values.length; i++) {
+    const two = ["image", "reconstruction"].map((label, j) => {
+      const frame = frameOf(sheet, label);
+      showFrame({ frame, row: rows - 1, rows }, 2 * i + j, sheet.values.length);
+      return frame;
+    });
+    all.push(element("span", { class: "pair" }, ...two));
+  }
+  return element("div", { class: "pairs" }, ...all, "test images beside their reconstructions");
 }
 
 function showFrame(tile, column, columns) {
