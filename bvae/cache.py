@@ -22,10 +22,12 @@ import numpy.typing as npt
 import platformdirs
 from filelock import FileLock
 
+from bvae.config import UserError
+
 log = logging.getLogger(__name__)
 
 
-class CacheError(OSError):
+class CacheError(UserError):
     """The cache folder can't be used; the message says which folder, why and what to do."""
 
 

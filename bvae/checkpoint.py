@@ -16,13 +16,13 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor
 
-from bvae.config import ConfigError, TrialConfig
+from bvae.config import ConfigError, TrialConfig, UserError
 from bvae.model import VAE
 
 FORMAT = "bvae-checkpoint-1"
 
 
-class CheckpointError(ValueError):
+class CheckpointError(UserError):
     """A file that is no whole checkpoint; the message names it and says what is wrong."""
 
 

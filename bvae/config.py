@@ -13,7 +13,11 @@ OBJECTIVES = ("beta", "capacity")
 SPLITS = ("holdout", "none")
 
 
-class ConfigError(ValueError):
+class UserError(ValueError):
+    """A user's mistake: the message is one sentence with the name, the value, what is allowed and what to do."""
+
+
+class ConfigError(UserError):
     """A setting outside what is allowed; the message names it, its value and what is allowed."""
 
 

@@ -17,12 +17,13 @@ import numpy.typing as npt
 
 from bvae import sprites
 from bvae.cache import Entry, Source, open_entry
+from bvae.config import UserError
 
 CHUNK = 16_384  # images that are packed or rendered at a time
 SPLITS = ("holdout", "none")
 
 
-class DataError(ValueError):
+class DataError(UserError):
     """A data file that can't be used; the message names the file, what is wrong with it and what is expected."""
 
 
@@ -49,6 +50,7 @@ class ImageStore:
         self, entry: Entry, rows: npt.NDArray[np.uint8], factors: npt.NDArray[np.int64] | None = None
     ) -> None:
         self.name = entry.name
+        self.sha256 = entry.sha256
         self.space = FactorSpace(entry.factor_names, entry.factor_sizes)
         self.image_shape = entry.shape[1:]
         self.white = 1 if entry.packed else 255

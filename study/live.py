@@ -1,0 +1,203 @@
+"""What a person sees while a study runs: one live view in a terminal, plain lines elsewhere. Fed by ledger events."""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from rich.console import Console, Group, RenderableType
+from rich.live import Live
+from rich.table import Table
+from rich.text import Text
+
+from bvae.config import TrialConfig
+from study.pareto_asha import expected_steps, pareto_front
+
+REFRESH_SECONDS = 0.5
+SHOWN = 8  # rows of running trials, and of the front, at the most
+
+
+@dataclass
+class TrialState:
+    """What the view knows of one trial."""
+
+    config: TrialConfig
+    status: str = "waiting"
+    step: int = 0
+    metrics: dict[str, Any] = field(default_factory=dict)
+
+
+class View:
+    """Follows the events of a study and shows them.
+
+    Args:
+        name: of the study.
+        plan: trial id -> config, all trials of the study.
+        rungs: steps at which trials are judged; empty where nothing is stopped.
+        reduction_factor: one trial in so many goes on from each rung.
+        objectives: metric -> "min" or "max".
+        console: where to show.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        plan: dict[str, TrialConfig],
+        rungs: Sequence[int],
+        reduction_factor: float,
+        objectives: dict[str, str],
+        console: Console,
+    ) -> None:
+        self.name, self.rungs, self.console = name, list(rungs), console
+        self._reduction_factor, self._objectives = reduction_factor, objectives
+        self.trials = {trial: TrialState(config) for trial, config in plan.items()}
+        self._started = time.monotonic()
+        self._done_before = 0
+        self._shown = 0.0
+        self._live: Live | None = None
+
+    def replay(self, events: Sequence[dict[str, Any]]) -> None:
+        """Take in what happened in earlier runs, without showing it."""
+        for event in events:
+            self._take(event)
+        for trial in self.trials.values():
+            if trial.status == "running":
+                trial.status = "waiting"
+        self._done_before = self._steps_done()
+
+    def __enter__(self) -> View:
+        self._started = time.monotonic()
+        if self.console.is_terminal:
+            self._live = Live(self.render(), console=self.console, auto_refresh=False, transient=True)
+            self._live.start()
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        if self._live:
+            self._live.stop()
+            self._live = None
+
+    def show(self, events: Sequence[dict[str, Any]]) -> None:
+        """Take in new events; where there is no terminal, print a line for those that a person wants to know of."""
+        for event in events:
+            self._take(event)
+            if not self.console.is_terminal and (line := self._line(event)):
+                self.console.print(f"[{self._clock()}] {line}", markup=False, highlight=False, soft_wrap=True)
+        self.refresh()
+
+    def refresh(self) -> None:
+        """Redraw the live view, at most every `REFRESH_SECONDS`."""
+        if self._live and time.monotonic() - self._shown > REFRESH_SECONDS:
+            self._shown = time.monotonic()
+            self._live.update(self.render(), refresh=True)
+
+    def render(self) -> RenderableType:
+        """The live view: counts, running trials, the front so far."""
+        counts = Counter(trial.status for trial in self.trials.values())
+        states = ("waiting", "running", "stopped", "finished", "diverged", "failed")
+        shown = [f"{counts[state]} {state}" for state in states if counts[state] or state in states[:4]]
+        left = self.seconds_left()
+        head = Table.grid(expand=True)
+        head.add_column()
+        head.add_column(justify="right")
+        head.add_row(
+            Text(f"{self.name}: {len(self.trials)} trials", "bold"),
+            f"{self._clock()} elapsed" + (f", about {duration(left)} left" if left is not None else ""),
+        )
+        return Group(head, Text(" · ".join(shown)), "", self._running(), "", self._front())
+
+    def seconds_left(self) -> float | None:
+        """Estimated from the steps done in this run and the steps expected if rungs stop as many as they should."""
+        elapsed, done = time.monotonic() - self._started, self._steps_done() - self._done_before
+        if done <= 0:
+            return None
+        left = sum(
+            expected_steps(self.rungs, trial.config.steps, self._reduction_factor, trial.step)
+            for trial in self.trials.values()
+            if trial.status in ("waiting", "running")
+        )
+        return elapsed * left / done
+
+    def _steps_done(self) -> int:
+        return sum(trial.step for trial in self.trials.values())
+
+    def _take(self, event: dict[str, Any]) -> None:
+        trial = self.trials.get(event["trial_id"])
+        if trial is None:
+            return
+        if event["event"] == "trial_started":
+            trial.status = "running"
+        elif event["event"] == "report":
+            trial.step, trial.metrics = event["step"], event["metrics"]
+        elif event["event"] == "trial_ended":
+            trial.status = event["status"]
+
+    def _line(self, event: dict[str, Any]) -> str | None:
+        trial = self.trials.get(event["trial_id"])
+        if trial is None or event["event"] == "checkpoint":
+            return None
+        what = f"{_title(trial.config)}  step {trial.step:,}/{trial.config.steps:,}"
+        if event["event"] == "trial_started":
+            return f"{what}  started" + (f" again from step {event['resumed_step']:,}" if event["resumed_step"] else "")
+        if event["event"] == "report":
+            values = (f"{name} {_number(trial.metrics.get(name))}" for name in ("reconstruction", "kl", "mig"))
+            return f"{what}  " + "  ".join(values)
+        if event["event"] == "decision":
+            return f"{what}  {'goes on' if event['keep'] else 'stops'}: {event['reason']}"
+        if event["event"] == "failure":
+            return f"{what}  failed (attempt {event['attempt']}): {event['error'].splitlines()[-1]}"
+        return f"{what}  {event['status']}"
+
+    def _running(self) -> Table:
+        table = Table(box=None, pad_edge=False, header_style="dim")
+        for title in ("running", "step", "rung", "images/s", "rec. (nats)", "KL (nats)", "MIG"):
+            table.add_column(title, justify="left" if title == "running" else "right", no_wrap=True)
+        running = [trial for trial in self.trials.values() if trial.status == "running"]
+        for trial in running[:SHOWN]:
+            passed = sum(rung <= trial.step for rung in self.rungs)
+            table.add_row(
+                _title(trial.config), f"{trial.step:,}/{trial.config.steps:,}", f"{passed}/{len(self.rungs)}",
+                _number(trial.metrics.get("images_per_second"), 0), _number(trial.metrics.get("reconstruction")),
+                _number(trial.metrics.get("kl")), _number(trial.metrics.get("mig"), 3),
+            )  # fmt: skip
+        if len(running) > SHOWN:
+            table.add_row(f"and {len(running) - SHOWN} more")
+        return table
+
+    def _front(self) -> Table:
+        """The trials whose last report no other trial's last report beats in every objective."""
+        table = Table(box=None, pad_edge=False, header_style="dim")
+        table.add_column("front so far", no_wrap=True)
+        for name in ("step", *self._objectives):
+            table.add_column(name, justify="right", no_wrap=True)
+        measured = [t for t in self.trials.values() if all(t.metrics.get(name) is not None for name in self._objectives)]
+        if measured:
+            signs = [1 if mode == "min" else -1 for mode in self._objectives.values()]
+            values = np.array([[t.metrics[name] for name in self._objectives] for t in measured], float)
+            front = [measured[i] for i in np.flatnonzero(pareto_front(values * signs))]
+            for trial in sorted(front, key=lambda t: t.metrics[next(iter(self._objectives))])[:SHOWN]:
+                shown = (_number(trial.metrics[name], 3 if abs(trial.metrics[name]) < 2 else 1) for name in self._objectives)
+                table.add_row(_title(trial.config), f"{trial.step:,}", *shown)
+        return table
+
+    def _clock(self) -> str:
+        return duration(time.monotonic() - self._started)
+
+
+def _title(config: TrialConfig) -> str:
+    return f"β {config.beta:<5g} latents {config.latent_dim:<3d} seed {config.seed}"
+
+
+def _number(value: float | None, digits: int = 2) -> str:
+    return "–" if value is None or not np.isfinite(value) else f"{value:,.{digits}f}"
+
+
+def duration(seconds: float) -> str:
+    """Minutes and seconds, with hours where there are any: "2:05", "1:02:05"."""
+    minutes, seconds = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02d}:{seconds:02d}" if hours else f"{minutes}:{seconds:02d}"

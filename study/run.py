@@ -1,0 +1,97 @@
+"""The command line: `python -m study.run`. The same command goes on where an earlier run stopped."""
+
+from __future__ import annotations
+
+import argparse
+import logging
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import tyro
+from rich.console import Console
+from rich.logging import RichHandler
+
+from bvae.config import ConfigError, UserError
+from study.space import PRESETS, Settings
+
+
+@dataclass(frozen=True)
+class Options:
+    """A hyperparameter study of β-VAEs: which β, which latent size, how sure, at what cost.
+
+    The same command goes on where an earlier run stopped.
+
+    Attributes:
+        preset: quick (two cores, under 10 minutes), laptop (about an hour) or paper (Locatello et al. 2019, for GPUs).
+        settings: what is studied.
+        name: of the study, its folder's name in the storage; the preset's name by default.
+        storage: folder that holds the studies.
+        data: .npz of the published dSprites archive or of an own set; dSprites is rendered where this is left out.
+        address: of a Ray cluster to connect to ("auto" finds one); by default one is started on this machine.
+        cpus: cores of this machine to use; all by default.
+        cpus_per_trial: cores and threads of one trial.
+        gpus_per_trial: GPUs of one trial; a fraction shares one, 0 trains on the CPU.
+        max_concurrent: trials that run at once, at most.
+        max_failures: how often a trial that dies is retried from its last checkpoint.
+        dry_run: print the plan and an estimate of the time, and exit.
+    """
+
+    preset: str = "quick"
+    settings: tyro.conf.OmitArgPrefixes[Settings] = field(default_factory=Settings)
+    name: str | None = None
+    storage: Path = Path("runs")
+    data: Path | None = None
+    address: str | None = None
+    cpus: int | None = None
+    cpus_per_trial: int = 1
+    gpus_per_trial: float = 0.0
+    max_concurrent: int | None = None
+    max_failures: int = 3
+    dry_run: bool = False
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command line; returns the exit code: 0 done, 2 a user's mistake, 130 interrupted."""
+    logging.basicConfig(level=logging.WARNING, format="%(message)s", handlers=[_log_handler()])
+    logging.getLogger("bvae").setLevel(logging.INFO)
+    try:
+        options = parse(sys.argv[1:] if arguments is None else arguments)
+        from study import cluster
+
+        cluster.prepare(options.address)
+        from study.session import run  # Only now: it imports ray, which reads its settings then.
+
+        return run(options, Console())
+    except UserError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 2
+
+
+def _log_handler() -> logging.Handler:
+    return RichHandler(console=Console(stderr=True), show_path=False, show_time=False, show_level=False)
+
+
+def parse(arguments: Sequence[str]) -> Options:
+    """Options from the command line; the preset is read first, so that its values are the defaults and --help shows them.
+
+    Raises:
+        ConfigError: there is no such preset.
+    """
+    chosen = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
+    chosen.add_argument("--preset", default="quick")
+    preset = chosen.parse_known_args(arguments)[0].preset
+    if preset not in PRESETS:
+        raise ConfigError(f"preset is {preset!r}; it must be one of {', '.join(PRESETS)}")
+    return tyro.cli(
+        Options,
+        args=arguments,
+        prog="python -m study.run",
+        default=Options(preset, PRESETS[preset]),
+        config=(tyro.conf.FlagCreatePairsOff,),
+    )
+
+
+if __name__ == "__main__":
+    sys.exit(main())

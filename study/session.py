@@ -1,0 +1,191 @@
+"""One run of a study: check what was asked, train what is left on Ray Tune, build the report."""
+
+from __future__ import annotations
+
+import os
+import signal
+from collections.abc import Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from ray import tune
+from rich.console import Console
+
+from bvae import data
+from bvae.config import ConfigError, TrialConfig
+from study import cluster
+from study.directory import check_writable, describe, opened
+from study.estimate import estimate
+from study.lanes import Lane
+from study.ledger import LedgerCallback, Progress, name_of, read_progress, restore_decisions
+from study.live import View, duration
+from study.pareto_asha import ParetoASHA
+from study.run import Options
+from study.space import Settings, check, plan, trial_id
+from study.trainable import Assignment, run_trial
+
+OBJECTIVES = {"reconstruction": "min", "mig": "max"}
+CHECKPOINTS_KEPT = 2  # per trial: the newest, and the one before in case the newest is damaged
+INTERRUPTED = 130
+
+
+def run(options: Options, console: Console) -> int:
+    """Run a study, or what is left of it; returns the exit code.
+
+    Raises:
+        ConfigError, DataError, CacheError, StudyError: what was asked for can't be done; nothing has been written.
+    """
+    settings = options.settings
+    check(settings)
+    plan(settings)  # Refuses bad values before any data is read.
+    name = options.name or options.preset
+    if not name or name.startswith(".") or Path(name).name != name:
+        raise ConfigError(f"name is {name!r}; it must be a plain folder name")
+    for option in ("cpus", "max_concurrent"):
+        if (value := getattr(options, option)) is not None and value < 1:
+            raise ConfigError(f"{option} is {value}; it must be at least 1")
+    if options.max_failures < 0:
+        raise ConfigError(f"max_failures is {options.max_failures}; it must be at least 0")
+    lane = Lane(options.cpus_per_trial, options.gpus_per_trial)
+    storage = options.storage.expanduser().resolve()
+    check_writable(storage)
+    source = str(options.data.expanduser().resolve()) if options.data else None
+    store = data.load(source)
+    trials = {trial_id(config): config for config in plan(settings, store.image_shape[0])}
+    scheduler = _scheduler(settings)
+    rungs = scheduler.rungs if scheduler else []
+    if options.dry_run:
+        _print_plan(console, name, settings, trials, rungs, store, options)
+        return 0
+    description = describe(name, settings, store, source, list(trials), rungs, OBJECTIVES)
+    with cluster.connected(options.address, options.cpus):
+        concurrent = lane.concurrent(options.max_concurrent)
+        with opened(storage / name, description) as known:
+            progress = read_progress(storage / name, settings.steps, console.print) if known else None
+            waiting = [trial for trial in trials if not progress or trial not in progress.ended]
+            if waiting:
+                view = View(name, trials, rungs, settings.reduction_factor, OBJECTIVES, console)
+                if progress:
+                    console.print(f"Going on with {name}: {len(waiting)} of {len(trials)} trials are left.")
+                    view.replay(progress.events)
+                    if scheduler:
+                        restore_decisions(scheduler, progress.events)
+                assignments = _assignments(waiting, trials, settings, rungs, source, lane, progress)
+                _tune(assignments, storage / name, scheduler, view, progress, lane, concurrent, options.max_failures)
+            else:
+                console.print(f"{name} is finished: all {len(trials)} trials have ended. Building its report anew.")
+            left = set(trials) - set(read_progress(storage / name, settings.steps, console.print).ended)
+            return _finish(console, storage / name, left, interrupted=bool(left))
+
+
+def _scheduler(settings: Settings) -> ParetoASHA | None:
+    if settings.scheduler == "fifo":
+        return None
+    return ParetoASHA(
+        OBJECTIVES,
+        time_attr="step",
+        max_t=settings.steps,
+        grace_period=settings.grace_period,
+        reduction_factor=settings.reduction_factor,
+        key=name_of,
+    )
+
+
+def _assignments(
+    waiting: Sequence[str], trials: dict[str, TrialConfig], settings: Settings, rungs: Sequence[int],
+    source: str | None, lane: Lane, progress: Progress | None,
+) -> list[dict[str, Any]]:  # fmt: skip
+    """Trials that had started go first: what they have done is not left lying."""
+    steps, every = settings.steps, settings.report_every
+    report_at = tuple(sorted({*range(every, steps, every), *rungs, steps}))
+    resume = progress.resume if progress else {}
+    return [
+        asdict(
+            Assignment(
+                trial_id=name,
+                trial=asdict(trials[name]),
+                data=source,
+                report_at=report_at,
+                test_at=(*rungs, steps),
+                score_images=settings.score_images,
+                threads=lane.cpus,
+                resume=str(resume[name][1]) if name in resume else None,
+            )
+        )
+        for name in sorted(waiting, key=lambda name: name not in resume)
+    ]
+
+
+def _tune(
+    assignments: list[dict[str, Any]], directory: Path, scheduler: ParetoASHA | None, view: View,
+    progress: Progress | None, lane: Lane, concurrent: int, max_failures: int,
+) -> None:  # fmt: skip
+    """One run of Ray Tune over the trials that are left. Each run has a folder of its own under tune/."""
+    sitting = sum(1 for folder in (directory / "tune").glob("run-*"))
+    tuner = tune.Tuner(
+        tune.with_resources(run_trial_in_assignment, lane.request()),
+        param_space={"assignment": tune.grid_search(assignments)},
+        tune_config=tune.TuneConfig(
+            scheduler=scheduler,
+            max_concurrent_trials=concurrent,
+            reuse_actors=True,
+            trial_name_creator=name_of,
+            trial_dirname_creator=name_of,
+        ),
+        run_config=tune.RunConfig(
+            name=f"run-{sitting + 1:03d}",
+            storage_path=str(directory / "tune"),
+            callbacks=[LedgerCallback(directory, scheduler, view, progress)],
+            failure_config=tune.FailureConfig(max_failures=max_failures),
+            checkpoint_config=tune.CheckpointConfig(num_to_keep=CHECKPOINTS_KEPT),
+            verbose=0,
+        ),
+    )
+    before = signal.signal(signal.SIGTERM, lambda *_: os.kill(os.getpid(), signal.SIGINT))
+    try:
+        with view:
+            tuner.fit()
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+def run_trial_in_assignment(config: dict[str, Any]) -> None:
+    """Tune's function trainable: the assignment travels under one key, so that Tune does not search inside it."""
+    run_trial(config["assignment"])
+
+
+def _finish(console: Console, directory: Path, left: set[str], interrupted: bool) -> int:
+    """Build the report, print the ranking, and say how to go on if trials are left."""
+    return INTERRUPTED if interrupted else 0
+
+
+def _print_plan(
+    console: Console, name: str, settings: Settings, trials: dict[str, TrialConfig], rungs: Sequence[int],
+    store: data.ImageStore, options: Options,
+) -> None:  # fmt: skip
+    steps = settings.steps
+    console.print(f"[bold]{name}[/]: {len(trials)} trials of up to {steps:,} steps on {len(store):,} images of {store.name}")
+    for axis, values in _varying(trials).items():
+        console.print(f"  {axis}: {', '.join(f'{value:g}' if isinstance(value, float) else str(value) for value in values)}")
+    console.print(f"  rungs at steps {', '.join(f'{rung:,}' for rung in rungs) or 'none'}", highlight=False)
+    console.print("Measuring the speed of this machine ...")
+    concurrent = max(1, (options.cpus or os.cpu_count() or 1) // options.cpus_per_trial)
+    measured = estimate(
+        list(trials.values()), store, rungs, settings.reduction_factor, settings.report_every,
+        settings.score_images, min(concurrent, options.max_concurrent or concurrent), options.cpus_per_trial,
+    )  # fmt: skip
+    console.print(
+        f"  {measured.step * 1000:.0f} ms a step, {measured.scoring:.1f} s a report on one CPU trial: about "
+        f"{duration(measured.planned)} if the rungs stop as many as planned, {duration(measured.longest)} if nothing stops",
+        highlight=False,
+    )
+
+
+def _varying(trials: dict[str, TrialConfig]) -> dict[str, list[Any]]:
+    """The settings in which the trials differ, with the values they take."""
+    values: dict[str, Counter[Any]] = {}
+    for config in trials.values():
+        for key, value in asdict(config).items():
+            values.setdefault(key, Counter())[value] += 1
+    return {key: sorted(seen) for key, seen in values.items() if len(seen) > 1 or key in ("beta", "latent_dim", "seed")}

@@ -1,0 +1,195 @@
+"""What a study tries: presets, search spaces, and the plan of trials they give.
+
+A setting with several values is an axis of the search; its name is a TrialConfig field. A new hyperparameter needs its field
+there and one line in Settings here.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import itertools
+import json
+import math
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass, fields
+from typing import Any
+
+import numpy as np
+
+from bvae.config import ConfigError, TrialConfig
+
+SCHEDULERS = ("pareto-asha", "fifo")
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What is studied: together with the code and the data this defines the numbers that come out.
+
+    Those that take several values are the axes of the search. The defaults are the chosen preset's.
+
+    Attributes:
+        beta: weights of the KL term; in the capacity objective γ.
+        latent_dim: latent sizes.
+        seed: every cell (β, latent size, ...) is run with each of these seeds.
+        architecture: conv256, burgess, locatello or mlp.
+        objective: beta (Higgins et al. 2017) or capacity (Burgess et al. 2018).
+        learning_rate: of Adam.
+        batch_size: images per gradient step.
+        warmup_steps: steps over which β rises from 0.
+        capacity: final C of the capacity objective, in nats per image.
+        capacity_steps: steps over which C rises from 0.
+        steps: gradient steps of a trial that nothing stops.
+        grace_period: no trial is stopped before this step: the first rung.
+        reduction_factor: one trial in so many goes on from each rung.
+        scheduler: pareto-asha, or fifo: every trial runs to its end.
+        report_every: steps between reports; rungs are reported besides.
+        score_images: images of each split that are encoded for the scores.
+        split: holdout (0.8 / 0.1 / 0.1) or none (train and score on all images, the field's convention).
+        split_seed: of the holdout split.
+        num_samples: random search: so many cells are drawn instead of the full grid.
+        beta_range: random search: β drawn log-uniformly from LOW HIGH.
+        latent_dim_range: random search: latent size drawn uniformly from LOW HIGH.
+        learning_rate_range: random search: learning rate drawn log-uniformly from LOW HIGH.
+        plan_seed: of the order of the trials and of random search.
+    """
+
+    beta: tuple[float, ...] = (1.0, 4.0, 16.0)
+    latent_dim: tuple[int, ...] = (6, 10)
+    seed: tuple[int, ...] = (0, 1)
+    architecture: tuple[str, ...] = ("burgess",)
+    objective: tuple[str, ...] = ("beta",)
+    learning_rate: tuple[float, ...] = (1e-3,)
+    batch_size: tuple[int, ...] = (64,)
+    warmup_steps: tuple[int, ...] = (0,)
+    capacity: tuple[float, ...] = (25.0,)
+    capacity_steps: tuple[int, ...] = (100_000,)
+    steps: int = 1_350
+    grace_period: int = 150
+    reduction_factor: float = 3.0
+    scheduler: str = "pareto-asha"
+    report_every: int = 150
+    score_images: int = 5_000
+    split: str = "holdout"
+    split_seed: int = 0
+    num_samples: int | None = None
+    beta_range: tuple[float, float] | None = None
+    latent_dim_range: tuple[int, int] | None = None
+    learning_rate_range: tuple[float, float] | None = None
+    plan_seed: int = 0
+
+
+PRESETS = {
+    # Two cores, under ten minutes.
+    "quick": Settings(),
+    # Two cores, about an hour.
+    "laptop": Settings(
+        beta=(1.0, 2.0, 4.0, 8.0, 16.0),
+        latent_dim=(4, 6, 10),
+        seed=(0, 1, 2),
+        steps=5_400,
+        grace_period=600,
+        report_every=300,
+        score_images=10_000,
+    ),
+    # Locatello et al. 2019: 300 models, for GPUs. Nothing stops before a third: disentanglement comes late.
+    "paper": Settings(
+        beta=(1.0, 2.0, 4.0, 6.0, 8.0, 16.0),
+        latent_dim=(10,),
+        seed=tuple(range(50)),
+        architecture=("locatello",),
+        learning_rate=(1e-4,),
+        steps=300_000,
+        grace_period=100_000,
+        report_every=10_000,
+        score_images=10_000,
+        split="none",
+    ),
+}
+AXES = tuple(f.name for f in fields(TrialConfig) if str(Settings.__annotations__.get(f.name, "")).startswith("tuple"))
+
+
+def check(settings: Settings) -> None:
+    """Refuse settings that no study can be made of; `plan` refuses the values of single trials.
+
+    Raises:
+        ConfigError: a value is outside what is allowed.
+    """
+    if settings.scheduler not in SCHEDULERS:
+        raise ConfigError(f"scheduler is {settings.scheduler!r}; it must be one of {', '.join(SCHEDULERS)}")
+    for name in ("steps", "grace_period", "report_every", "score_images"):
+        if getattr(settings, name) < 1:
+            raise ConfigError(f"{name} is {getattr(settings, name)}; it must be at least 1")
+    if settings.grace_period > settings.steps:
+        raise ConfigError(
+            f"grace_period is {settings.grace_period}, above steps ({settings.steps}): "
+            "no trial would ever be judged; choose a grace_period of at most steps"
+        )
+    if not 1 < settings.reduction_factor < math.inf:
+        raise ConfigError(f"reduction_factor is {settings.reduction_factor}; it must be a finite number above 1")
+    for name in AXES:
+        if not getattr(settings, name):
+            raise ConfigError(f"{name} has no value; give at least one")
+        if len(set(getattr(settings, name))) != len(getattr(settings, name)):
+            raise ConfigError(f"{name} names a value twice: {' '.join(map(str, getattr(settings, name)))}")
+    _check_ranges(settings)
+
+
+def _check_ranges(settings: Settings) -> None:
+    ranges = {name: value for name in AXES if (value := getattr(settings, f"{name}_range", None))}
+    if settings.num_samples is None and ranges:
+        raise ConfigError(f"{next(iter(ranges))}_range is for random search; add --num-samples")
+    if settings.num_samples is not None and settings.num_samples < 1:
+        raise ConfigError(f"num_samples is {settings.num_samples}; it must be at least 1")
+    for name, (low, high) in ranges.items():
+        if not 0 < low < high < math.inf:
+            raise ConfigError(f"{name}_range is {low} to {high}; it must be two finite numbers with 0 < low < high")
+
+
+def plan(settings: Settings, channels: int = 1) -> list[TrialConfig]:
+    """The trials of a study, in the order in which they start.
+
+    Seeds are outermost and the cells of each seed are shuffled: whenever a study is looked at, or a rung is judged, all
+    cells have had nearly the same number of seeds, and no value of β always comes first.
+
+    Raises:
+        ConfigError: a trial's value is outside what is allowed.
+    """
+    generator = np.random.default_rng(settings.plan_seed)
+    fixed = {"steps": settings.steps, "split": settings.split, "split_seed": settings.split_seed, "channels": channels}
+    cells = list(_grid(settings) if settings.num_samples is None else _samples(settings, generator))
+    trials = []
+    for seed in settings.seed:
+        for index in generator.permutation(len(cells)):
+            trials.append(TrialConfig(**fixed, **cells[index], seed=seed))
+    return list(dict.fromkeys(trials))  # Random search may draw a cell twice.
+
+
+def _grid(settings: Settings) -> Iterator[dict[str, Any]]:
+    names = [name for name in AXES if name != "seed"]
+    for values in itertools.product(*(getattr(settings, name) for name in names)):
+        yield dict(zip(names, values, strict=True))
+
+
+def _samples(settings: Settings, generator: np.random.Generator) -> Iterator[dict[str, Any]]:
+    for _ in range(settings.num_samples or 0):
+        cell = {}
+        for name in AXES:
+            values = getattr(settings, name)
+            bounds = getattr(settings, f"{name}_range", None)
+            if name == "seed":
+                continue
+            if bounds is None:
+                cell[name] = values[generator.integers(len(values))]
+            elif name == "latent_dim":
+                cell[name] = int(generator.integers(bounds[0], bounds[1] + 1))
+            else:  # Rounded, so that a person can type the value again.
+                cell[name] = float(f"{math.exp(generator.uniform(*map(math.log, bounds))):.3g}")
+        yield cell
+
+
+def trial_id(config: TrialConfig) -> str:
+    """A name that a person can read and that is the same for the same trial in every run: "beta4-latent10-seed0-1f3a9c"."""
+    content = json.dumps(asdict(config), sort_keys=True).encode()
+    return (
+        f"beta{config.beta:g}-latent{config.latent_dim}-seed{config.seed}-{hashlib.sha256(content).hexdigest()[:6]}"
+    )

@@ -1,0 +1,134 @@
+"""A trial as Tune runs it: resume, train, encode, score, report with a checkpoint."""
+
+from __future__ import annotations
+
+import logging
+import math
+import tempfile
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import ray
+import torch
+from ray import tune
+
+from analysis.metrics import score
+from bvae import checkpoint, data
+from bvae.config import TrialConfig
+from bvae.objective import kl_per_latent
+from bvae.training import Likelihood, NonFiniteLoss, TrainReport, encode, evaluate, finite, train
+
+CHECKPOINT_FILE = "checkpoint.safetensors"
+RUNG_METRICS = ("mig", "active_latents")
+# Decoding costs as much as encoding, and the likelihood needs fewer images than the scores: a quarter of them.
+DECODED_SHARE = 4
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Assignment:
+    """What a trial is given, as plain values that travel in Tune's config.
+
+    Attributes:
+        trial_id: the trial's name in the ledger.
+        trial: the fields of its TrialConfig.
+        data: what `bvae.data.load` opens.
+        report_at: steps at which it reports.
+        test_at: those of them at which the test split is scored too.
+        score_images: images encoded per split.
+        threads: CPU threads that torch may use.
+        resume: the checkpoint file of an earlier run to go on from, if any.
+    """
+
+    trial_id: str
+    trial: dict[str, Any]
+    data: str | None
+    report_at: tuple[int, ...]
+    test_at: tuple[int, ...]
+    score_images: int
+    threads: int
+    resume: str | None = None
+
+
+def run_trial(config: dict[str, Any]) -> None:
+    """Tune's function trainable; `config` holds the fields of an Assignment."""
+    assignment = Assignment(**config)
+    torch.set_num_threads(assignment.threads)
+    # What was assigned decides, not what can be seen: Ray shows every GPU of a node to a trial that asked for none.
+    device = "cuda" if ray.get_gpu_ids() else "cpu"
+    trial = TrialConfig.from_dict(assignment.trial)
+    store = data.load(assignment.data)
+    parts = scored_indices(store, trial, assignment.score_images)
+    try:
+        for report in train(trial, store, assignment.report_at, _resume_point(assignment), device):
+            metrics = measure(report, store, parts, with_test=report.step in assignment.test_at)
+            with tempfile.TemporaryDirectory() as folder:
+                checkpoint.save(Path(folder) / CHECKPOINT_FILE, report.checkpoint())
+                tune.report(metrics, checkpoint=tune.Checkpoint.from_directory(folder))
+    except NonFiniteLoss as error:
+        log.warning("%s: %s", assignment.trial_id, error)
+        tune.report({"step": error.step, "reconstruction": math.nan, "mig": math.nan, "diverged": True})
+
+
+def scored_indices(
+    store: data.ImageStore, trial: TrialConfig, count: int
+) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
+    """The validation and test images that are scored: the same for all trials of a study, so that they can be compared."""
+    split = data.split(len(store), trial.split, trial.split_seed)
+    generator = np.random.default_rng(trial.split_seed)
+    validation, test = (
+        generator.choice(part, min(count, len(part)), replace=False) for part in (split.validation, split.test)
+    )
+    return validation, test
+
+
+def measure(
+    report: TrainReport,
+    store: data.ImageStore,
+    parts: tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]],
+    with_test: bool,
+) -> dict[str, Any]:
+    """Everything a report says: likelihoods in nats per image, scores, speed. Test values only where asked for.
+
+    Raises:
+        NonFiniteLoss: the likelihood of the validation images is not finite.
+    """
+    started = time.perf_counter()
+    validation, test = parts
+    metrics = {f"train_{name}": value for name, value in report.train._asdict().items()}
+    metrics |= _scores(report, store, validation)
+    if with_test:
+        scores = _scores(report, store, test)
+        metrics |= {f"test_{name}": value for name, value in scores.items() if name not in ("loss", "kl_per_latent")}
+    return metrics | {
+        "step": report.step,
+        "images_per_second": report.images_per_second,
+        "seconds": report.seconds,
+        "scoring_seconds": time.perf_counter() - started,
+    }
+
+
+def _scores(report: TrainReport, store: data.ImageStore, indices: npt.NDArray[np.int64]) -> dict[str, Any]:
+    posterior = encode(report.vae, store, indices)
+    decoded = indices[: max(1, len(indices) // DECODED_SHARE)]
+    likelihood: Likelihood = evaluate(report.vae, store, decoded, posterior, report.step)
+    if not finite(likelihood):
+        raise NonFiniteLoss(report.step, report.vae.config)
+    return {
+        **likelihood._asdict(),
+        "kl_per_latent": kl_per_latent(posterior).tolist(),
+        **score(posterior.mean.numpy(), store.factors(indices), names=RUNG_METRICS),
+    }
+
+
+def _resume_point(assignment: Assignment) -> checkpoint.Checkpoint | None:
+    """Tune's checkpoint when it retries a trial, else that of an earlier run, else none."""
+    if retried := tune.get_checkpoint():
+        with retried.as_directory() as folder:
+            return checkpoint.load(Path(folder) / CHECKPOINT_FILE)
+    return checkpoint.load(assignment.resume) if assignment.resume else None
