@@ -76,7 +76,7 @@ def grown(columns, order, turns, targets, classes, unseen):  # type: ignore[no-u
     inverse[1:] = 1.0 / np.arange(1, rows + 1)
     residual = np.empty(rows)
     leaf = np.empty(rows, np.int64)
-    side = np.empty(rows, np.int64)
+    side = np.empty(rows, np.uint8)
     sorted_rows = np.empty_like(order)
     sorted_values = np.empty_like(ranked)
     for stage in range(STAGES):
@@ -186,18 +186,21 @@ def partition(ranked, order, side, first, last):  # type: ignore[no-untyped-def]
     right_rows = np.empty(last - first + 1, order.dtype)
     right_values = np.empty(last - first + 1, ranked.dtype)
     for feature in range(len(order)):
-        left, right = first, 0
-        for position in range(first, last):
-            i = order[feature, position]
-            value = ranked[feature, position]
-            order[feature, left] = i
-            ranked[feature, left] = value
+        own_rows = order[feature, first:last]
+        own_values = ranked[feature, first:last]
+        left = 0
+        right = 0
+        for position in range(last - first):
+            i = own_rows[position]
+            value = own_values[position]
+            own_rows[left] = i
+            own_values[left] = value
             right_rows[right] = i
             right_values[right] = value
-            left += 1 - side[i]
             right += side[i]
-        order[feature, left:last] = right_rows[:right]
-        ranked[feature, left:last] = right_values[:right]
+            left = position + 1 - right
+        own_rows[left:] = right_rows[:right]
+        own_values[left:] = right_values[:right]
 
 
 @njit(cache=True)

@@ -15,6 +15,7 @@ NEIGHBOURS = 10
 ACTIVE_RANGE = 1 / 20
 # As scikit-learn: far below any scale, so that equal codes have neighbours at a distance above 0.
 TIE_BREAK = 1e-10
+ROUNDING = 4 * float(np.finfo(np.float64).eps)
 
 
 class InfoMEC(NamedTuple):
@@ -96,7 +97,9 @@ def neighbour_information(values: np.ndarray, labels: np.ndarray) -> float:
             continue
         neighbours = min(NEIGHBOURS, len(own) - 1)
         used.append(own)
-        radii.append(np.nextafter(distance_to_neighbour(own, neighbours), 0))
+        distance = distance_to_neighbour(own, neighbours)
+        # A hair less, so that rounding of own ± distance never counts the neighbour itself.
+        radii.append(distance - ROUNDING * (np.abs(own) + distance))
         terms += len(own) * (digamma(neighbours) - digamma(len(own)))
     if not used:
         return 0.0

@@ -79,8 +79,8 @@ def missing(metric: Metric, available: set[str], factor_names: Sequence[str] | N
     """What a metric needs and wasn't given, in words."""
     if lacking := [name for name in metric.inputs if name not in available]:
         return f"the argument {lacking[0]}"
-    if metric.leave_out is not None and metric.leave_out not in (factor_names or ()):
-        return f"factor_names with {metric.leave_out!r} in it"
+    if metric.leave_out is not None and (metric.leave_out not in (factor_names or ()) or len(factor_names or ()) < 2):
+        return f"factor_names with {metric.leave_out!r} and others in it"
     return None
 
 
