@@ -67,7 +67,12 @@ function openTrial(id) {
   if (!dialog.open) dialog.showModal();
   dialog.scrollTop = 0;
   history.replaceState(null, "", `#trial=${encodeURIComponent(trial.id)}`);
-  for (const [metric, of] of curves) drawCurve(inside.querySelector(".panels"), trial, metric, of);
+  const places = curves.map(([, of]) => {
+    const node = element("div", { class: "plot" });
+    inside.querySelector(".panels").append(element("div", { class: "panel" }, element("span", { class: "quiet" }, of.title), node));
+    return node;
+  });
+  curves.forEach(([, of], i) => drawCurve(places[i], trial, of)); // All places first: a plot takes the width it finds.
 }
 
 function scoreTable(trial) {
@@ -80,9 +85,7 @@ function scoreTable(trial) {
 }
 
 // The trial's own curve over those of its cell.
-function drawCurve(place, trial, metric, { title, axis, values }) {
-  const node = element("div", { class: "plot" });
-  place.append(element("div", { class: "panel" }, element("span", { class: "quiet" }, title), node));
+function drawCurve(node, trial, { values }) {
   const others = study.trials.filter((t) => t.cell === trial.cell && t.id !== trial.id && values[t.id]);
   const line = (t, color, width) => ({ x: values[t.id][0], y: values[t.id][1], mode: "lines", line: { color, width }, hovertemplate: `%{y:.4g}<extra>${escape(t.id)}</extra>` });
   const data = [...others.map((t) => line(t, css("--rule"), 1.5)), line(trial, rampColor(trial.ramp), 2.5)];
