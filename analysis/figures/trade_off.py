@@ -71,7 +71,7 @@ def trade_off_figure(data: TradeOff) -> go.Figure:
         some = data.trials[data.trials["scored"] == scored]
         marker = {"size": 7, "opacity": 0.65, "color": np.log10(some["beta"]), "coloraxis": "coloraxis"}
         marker["symbol"] = [symbol[size] + suffix for size in some["latent_dim"]]
-        points = {"x": some["x"], "y": some["y"], "customdata": some["trial_id"], "hovertext": some["hover"]}
+        points = {"x": some["x"], "y": some["y"], "customdata": some["trial_id"].tolist(), "hovertext": some["hover"]}
         figure.add_trace(
             trace(name=name, mode="markers", marker=marker, hoverinfo="text", meta={"trials": 1}, **points)
         )
@@ -100,7 +100,7 @@ def _cell_trace(cells: pd.DataFrame, symbol: dict[float, str]) -> go.Scatter:
         "y": cells["y"],
         "hovertext": cells["hover"],
         "hoverinfo": "text",
-        "customdata": cells["rank"],
+        "customdata": cells["rank"].tolist(),
     }
     return go.Scatter(name="cell mean ± std", mode="markers", marker=marker, meta={"cells": 1}, **bars, **points)
 
