@@ -25,7 +25,7 @@ from plotly.offline import get_plotlyjs
 from analysis import markup
 from analysis.columns import column
 from analysis.figures import FIGURES
-from analysis.figures.style import DARK_RAMP, RAMP, BetaScale, symbols
+from analysis.figures.style import DARK_MAP, DARK_RAMP, MAP, RAMP, BetaScale, symbols
 from analysis.ranking import BOOKKEEPING, Ranking
 from analysis.summary import front_sentence, label
 from analysis.trials import Study
@@ -111,13 +111,16 @@ def page_data(
     figures = {
         f.name: {
             "menu": f.menu,
-            "panels": [{"name": n, "title": _title(n), **_plain(p)} for n, p in panels[f.name].items()],
+            "panels": [
+                {"name": n, "title": _title(n) if f.menu else p.layout.title.text, **_plain(p)}
+                for n, p in panels[f.name].items()
+            ],
         }
         for f in FIGURES
         if panels[f.name]
     }
     return {
-        "ramps": {"light": RAMP, "dark": DARK_RAMP},
+        "ramps": {"beta": {"light": RAMP, "dark": DARK_RAMP}, "map": {"light": MAP, "dark": DARK_MAP}},
         "settings": [[s, column(s).title] for s in ranking.settings if s in ranking.trials],
         "scores": [[s, column(s).title] for s in scores[:6]],
         "columns": {name: {"title": column(name).title, "unit": column(name).unit} for name in shown},

@@ -165,8 +165,9 @@ def _last_scores(study: Study, objectives: Mapping[str, str]) -> pd.DataFrame:
 
 def _metric_columns(trials: pd.DataFrame, config: list[str]) -> list[str]:
     """The validation scores among the columns: numbers that are not settings, bookkeeping, or of another split."""
-    others = {*config, *BOOKKEEPING, "seed", "scored", "seconds", "images_per_second", "loss"}
-    return [
+    others = {*config, *BOOKKEEPING, "seed", "scored", "seconds", "scoring_seconds", "images_per_second", "loss"}
+    last = {"elbo": 1}  # It is reconstruction and KL once more.
+    names = [
         str(c)
         for c in trials.columns
         if c not in others
@@ -174,6 +175,7 @@ def _metric_columns(trials: pd.DataFrame, config: list[str]) -> list[str]:
         and "/" not in str(c)
         and pd.api.types.is_numeric_dtype(trials[c])
     ]
+    return sorted(names, key=lambda name: last.get(name, 0))
 
 
 def _cell(group: pd.DataFrame, config: list[str], metrics: tuple[str, ...]) -> dict[str, Any]:

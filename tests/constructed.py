@@ -44,7 +44,7 @@ class MadeTrial:
     def report(self, step: int) -> dict[str, Any]:
         """Metrics that fall towards the trial's own at its last step."""
         late = step / (self.last or STEPS)
-        kl = [3.0 / (i + 1) if i < 3 else 0.001 for i in range(self.latent_dim)]
+        kl = [8.0 * self.beta**-0.4 / (i + 1) if i < 3 else 0.001 for i in range(self.latent_dim)]
         validation = {
             "reconstruction": self.reconstruction + 30 * (1 - late),
             "kl": sum(kl),

@@ -1,4 +1,4 @@
-"""The dashboard in a real browser, opened from disk: nothing is fetched, nothing fails, everything that is clicked answers.
+"""The dashboard in a real browser, opened from disk: nothing is fetched, nothing fails, what is clicked answers.
 
 Screenshots at desktop and phone width, light and dark, are kept in artifacts/ for people to look at.
 """
@@ -58,7 +58,10 @@ def opened(browser: Any, dashboard: Path) -> Any:
     """The page, drawn, with the list of all that it logged as a problem or asked from anywhere."""
     page = browser.new_page(viewport={"width": 1280, "height": 900})
     complaints: list[str] = []
-    page.on("console", lambda m: m.type in ("error", "warning") and complaints.append(m.text))
+    page.on(
+        "console",
+        lambda m: m.type in ("error", "warning") and not m.text.startswith("[.WebGL") and complaints.append(m.text),
+    )
     page.on("pageerror", lambda e: complaints.append(str(e)))
     page.on("request", lambda r: r.url.startswith(("file:", "data:", "blob:")) or complaints.append(r.url))
     page.goto(dashboard.as_uri())
@@ -89,8 +92,8 @@ def rows(page: Any) -> int:
 
 
 def visible_curves(page: Any) -> int:
-    script = "document.querySelector('#learning-curves .plot').data.filter((t) => t.meta?.trial && t.visible !== false).length"
-    return int(page.evaluate(script))
+    traces = "document.querySelector('#learning-curves .plot').data"
+    return int(page.evaluate(f"{traces}.filter((t) => t.meta?.trial && t.visible !== false).length"))
 
 
 def test_a_name_is_only_a_name(page: Any) -> None:
@@ -134,13 +137,26 @@ def test_brushing_the_trade_off_filters_everything(page: Any) -> None:
     assert "3 of 24 trials" in page.locator("#filters").inner_text()
 
 
+def test_brushing_an_axis_filters_everything_and_can_be_undone(page: Any) -> None:
+    """Keep the lines with MIG above the 18th of 24 values, as a drag on that axis would."""
+    restyle = """(ranges) => { const node = document.querySelector("#parallel .plot");
+        const at = node.data[0].dimensions.findIndex((d) => d.label === "MIG");
+        const bound = study.trials.map((t) => t.scores.mig).sort((a, b) => a - b)[17];
+        Plotly.restyle(node, { [`dimensions[${at}].constraintrange`]: ranges ? [[bound + 1e-9, 1]] : [null] }); }"""
+    page.evaluate(restyle, True)
+    page.wait_for_function("document.querySelectorAll('#trial-table tbody tr').length === 6")
+    assert visible_curves(page) == 6
+    page.evaluate(restyle, False)
+    page.wait_for_function("document.querySelectorAll('#trial-table tbody tr').length === 24")
+
+
 def test_a_click_on_a_point_opens_that_trial(page: Any) -> None:
     place, trial_id = page.evaluate(
         """() => { const plot = document.querySelector("#trade-off .plot");
         const at = plot.data.findIndex((t) => t.name === "seeds"); const trace = plot.data[at];
-        const box = plot.querySelectorAll(".scatterlayer .trace")[at].querySelectorAll(".point")[0].getBoundingClientRect();
         plot.scrollIntoView({ behavior: "instant", block: "center" });
-        const now = plot.querySelectorAll(".scatterlayer .trace")[at].querySelectorAll(".point")[0].getBoundingClientRect();
+        const points = plot.querySelectorAll(".scatterlayer .trace")[at].querySelectorAll(".point");
+        const now = points[0].getBoundingClientRect();
         return [[now.x + now.width / 2, now.y + now.height / 2], trace.customdata[0]]; }"""
     )
     page.mouse.move(*place)

@@ -8,7 +8,12 @@ import pytest
 from constructed import RUNGS, MadeTrial, grid, write_study
 
 from analysis.figures import FIGURES
+from analysis.figures.audit import foresight_data, survival_data
 from analysis.figures.curves import MOST_BANDS, MOST_LINES, Curves, curves_data, curves_figure
+from analysis.figures.latents import latents_data
+from analysis.figures.maps import has_map, map_data, map_figure
+from analysis.figures.parallel import parallel_data, parallel_figure
+from analysis.figures.rate_distortion import rate_distortion_data, rate_distortion_figure
 from analysis.figures.style import BetaScale, symbols
 from analysis.figures.trade_off import TradeOff, trade_off_data, trade_off_figure
 from analysis.ranking import Ranking, rank
@@ -149,6 +154,88 @@ ODD = {
 def test_every_figure_draws_every_odd_study(figure, name: str, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
     for panel in figure.panels(*read(tmp_path / "study", ODD[name])).values():
         assert panel.layout.title.text
-        has_data = any(trace.x is not None or getattr(trace, "dimensions", None) for trace in panel.data)
+        has_data = any(trace.type == "parcoords" or trace.x is not None for trace in panel.data)
         assert has_data or panel.layout.annotations[0].text, "an empty figure says why"
         panel.to_json()
+
+
+def test_rate_and_distortion_of_finished_trials_with_ln_n(tmp_path: Path) -> None:
+    study, ranking = read(tmp_path / "study", TRIALS)
+    data = rate_distortion_data(study, ranking)
+    assert sorted(data.trials["trial_id"]) == ["a0", "a1", "b0", "c0"]
+    row = data.trials.set_index("trial_id").loc["b0"]
+    assert (row["distortion"], row["rate"]) == (
+        40.0,
+        pytest.approx(study.scores["kl"][study.scores["beta"] == 4.0].iloc[0]),
+    )
+    figure = rate_distortion_figure(data)
+    assert figure.layout.shapes[0].x0 == pytest.approx(np.log(737280))
+    assert "13.51" in figure.layout.annotations[0].text
+    for line in figure.data[:-1]:
+        assert np.ptp(np.array(line.x) + np.array(line.y)) == pytest.approx(0)  # The ELBO is the same all along.
+
+
+def test_maps_are_means_over_finished_trials(tmp_path: Path) -> None:
+    data = map_data(read(tmp_path / "study", TRIALS)[1], "reconstruction")
+    assert (data.betas, data.latent_dims) == ([1.0, 4.0, 16.0], [4, 10])
+    np.testing.assert_allclose(data.means, [[21.0, np.nan, 60.0], [np.nan, 40.0, np.nan]])
+    assert data.seeds.tolist() == [[2, 0, 1], [0, 1, 0]]
+    assert map_figure(data).data[0].reversescale  # Less is better, and better is darker.
+
+
+def test_a_random_search_has_no_map(tmp_path: Path) -> None:
+    trials = [MadeTrial(f"t{i}", beta=1 + i / 10, last=100) for i in range(40)]
+    assert not has_map(read(tmp_path / "random", trials)[1])
+    assert not has_map(read(tmp_path / "one", [MadeTrial("a")])[1])
+    assert has_map(read(tmp_path / "grid", TRIALS)[1])
+
+
+def test_kl_per_latent_falls_and_ends_with_the_latent_size(tmp_path: Path) -> None:
+    trials = [
+        MadeTrial("a", latent_dim=3, metrics={"kl_per_latent": [0.1, 2.0, None]}),
+        MadeTrial("b", latent_dim=2, beta=1.0, mig=0.1, metrics={"kl_per_latent": [1.0, 0.0]}),
+    ]
+    data = latents_data(*read(tmp_path / "study", trials))
+    assert data.trial_ids == ["a", "b"]
+    np.testing.assert_array_equal(data.kl, [[2.0, 0.1, np.nan], [1.0, 0.0, np.nan]])
+
+
+def test_survival_counts_who_trained_past_each_rung(tmp_path: Path) -> None:
+    trials = [
+        *(MadeTrial(f"a{i}", beta=1.0, seed=i) for i in range(3)),
+        MadeTrial("a3", beta=1.0, seed=3, status="stopped", last=300),
+        MadeTrial("b0", beta=4.0, status="stopped", last=100),
+        MadeTrial("b1", beta=4.0, seed=1, status="failed", last=None),
+    ]
+    data = survival_data(*read(tmp_path / "study", trials))
+    assert data.steps == [0, 100, 300, 900, 2700]
+    assert data.shares == {1.0: [1.0, 1.0, 0.75, 0.75, 0.75], 4.0: [0.5, 0.0, 0.0, 0.0, 0.0]}
+    assert data.trials == {1.0: 4, 4.0: 2}
+
+
+def test_foresight_is_the_rank_correlation_with_the_end(tmp_path: Path) -> None:
+    """All made trials fall alike, so that reconstruction keeps its order; MIG is turned round at one rung."""
+    trials = [MadeTrial(f"t{i}", seed=i, reconstruction=20.0 + i, mig=0.1 + i / 100) for i in range(5)]
+    study, ranking = read(tmp_path / "study", trials)
+    study.scores.loc[study.scores["step"] == 300, "mig"] *= -1
+    data = foresight_data(study, ranking)
+    assert data.rho["reconstruction"] == pytest.approx([1, 1, 1])
+    assert data.rho["mig"] == pytest.approx([1, -1, 1])
+    few = foresight_data(*read(tmp_path / "few", trials[:3]))
+    assert np.isnan(few.rho["mig"]).all()
+
+
+def test_parallel_axes_are_settings_then_scores(tmp_path: Path) -> None:
+    trials = [*TRIALS, MadeTrial("n", metrics={"mig": None})]
+    data = parallel_data(read(tmp_path / "study", trials)[1])
+    assert "n" not in data.trial_ids
+    titles = [a.title for a in data.axes]
+    assert titles[:5] == ["β", "latent size", "status", "reconstruction", "MIG"]
+    beta, _, status, reconstruction, _ = data.axes[:5]
+    at = data.trial_ids.index("s0")
+    assert beta.values[at] == pytest.approx(np.log10(16))
+    assert beta.words == ["1", "4", "16"]
+    assert status.words is not None
+    assert status.words[int(status.values[at])] == "stopped"
+    assert reconstruction.values[at] == 200.0
+    assert parallel_figure(data).data[0].meta["parallel"] == data.trial_ids

@@ -19,6 +19,8 @@ from plotly.colors import sample_colorscale
 
 RAMP = ["#2c0594", "#6300a7", "#8f0da4", "#b5308b", "#d5546e", "#ec7853", "#f89f3f"]  # plasma from 0.05 to 0.80
 DARK_RAMP = ["#8b0aa5", "#ab2494", "#c73e7e", "#de5f65", "#f07f4f", "#fba238", "#fcce25"]  # plasma from 0.33 to 0.90
+MAP = ["#eef1ec", "#bcd6d0", "#7fb5b0", "#3f8d8c", "#0e5d63"]  # a score's size: never mistaken for β
+DARK_MAP = ["#1d2a2b", "#24494a", "#2f6f6e", "#4d9c97", "#9ad7cd"]
 INK = "#3b3a36"
 QUIET = "#8a877f"
 SYMBOLS = (
@@ -92,19 +94,19 @@ def axis(title: str, **more: Any) -> dict[str, Any]:
 
 def layout(title: str, **more: Any) -> go.Layout:
     """The layout all figures share; transparent, so that the page's colour shows."""
-    return go.Layout(
-        title={"text": title, "font": {"size": 15}, "x": 0, "xref": "paper", "xanchor": "left"},
-        font={"family": FONT, "size": 12, "color": INK},
-        paper_bgcolor="rgba(0,0,0,0)",
-        plot_bgcolor="rgba(0,0,0,0)",
-        margin={"l": 56, "r": 16, "t": 44, "b": 48},
-        hoverlabel={"font": {"family": FONT, "size": 12}, "align": "left"},
-        hovermode="closest",
-        dragmode="zoom",
-        legend={"orientation": "h", "y": 1.0, "yanchor": "bottom", "x": 1, "xanchor": "right"},
-        template="none",
-        **more,
-    )
+    shared: dict[str, Any] = {
+        "title": {"text": title, "font": {"size": 15}, "x": 0, "xref": "paper", "xanchor": "left"},
+        "font": {"family": FONT, "size": 12, "color": INK},
+        "paper_bgcolor": "rgba(0,0,0,0)",
+        "plot_bgcolor": "rgba(0,0,0,0)",
+        "margin": {"l": 56, "r": 16, "t": 44, "b": 48},
+        "hoverlabel": {"font": {"family": FONT, "size": 12}, "align": "left"},
+        "hovermode": "closest",
+        "dragmode": "zoom",
+        "legend": {"orientation": "h", "y": 1.0, "yanchor": "bottom", "x": 1, "xanchor": "right"},
+        "template": "none",
+    }
+    return go.Layout(**shared | more)
 
 
 def empty(title: str, x: str, y: str, why: str = "No numbers yet") -> go.Figure:

@@ -21,7 +21,16 @@ function dressTrace(trace) {
     dressed.unselected = { marker: { opacity: 0.06 } };
   }
   if (meta.cells) dressed.marker = { ...trace.marker, line: { ...trace.marker.line, color: css("--paper") } };
-  if (meta.scale && study.ramps[meta.scale]) dressed.colorscale = scale(study.ramps[dark() ? "dark" : "light"]);
+  if (meta.scale) dressed.colorscale = scale(themedRamp(meta.scale));
+  if (meta.beta !== undefined && filter.beta.size) dressed.visible = filter.beta.has(meta.beta);
+  if (meta.parallel) {
+    const kept = meta.parallel.flatMap((id, i) => (passes(byId.get(id), false) ? [i] : []));
+    const of = (values) => kept.map((i) => values[i]);
+    dressed.dimensions = trace.dimensions.map((d, i) => ({ ...d, values: of(d.values), constraintrange: brushes()[i] }));
+    dressed.line = { ...trace.line, color: of(trace.line.color), colorscale: scale(themedRamp("beta")) };
+    dressed.unselected = { line: { color: css("--quiet"), opacity: 0.08 } };
+    dressed.rangefont = { color: "rgba(0,0,0,0)" };
+  }
   return dressed;
 }
 
@@ -29,16 +38,17 @@ const scale = (ramp) => ramp.map((color, i) => [i / (ramp.length - 1), color]);
 
 function dressLayout(layout, key) {
   const [ink, quiet, grid, card] = ["--ink", "--quiet", "--grid", "--card"].map(css);
-  const dressed = { ...layout, title: undefined, showlegend: false, uirevision: key, font: { ...layout.font, color: ink } };
-  dressed.margin = { ...layout.margin, t: 12 };
+  const dressed = { ...layout, title: undefined, showlegend: layout.showlegend === true, uirevision: key, font: { ...layout.font, color: ink } };
+  dressed.margin = { ...layout.margin, t: Math.max(12, layout.margin.t - 32) };
   dressed.hoverlabel = { ...layout.hoverlabel, bgcolor: card, bordercolor: quiet, font: { ...layout.hoverlabel?.font, color: ink } };
   dressed.dragmode = touch ? false : layout.dragmode;
+  if (layout.annotations) dressed.annotations = layout.annotations.map((a) => ({ ...a, font: { ...a.font, color: quiet } }));
   for (const name of Object.keys(layout).filter((name) => /^[xy]axis\d*$/.test(name))) {
     dressed[name] = { ...layout[name], gridcolor: grid, linecolor: quiet, tickcolor: quiet };
   }
   if (layout.coloraxis) {
     const chips = new Set(study.trials.map((trial) => trial.beta)).size <= 12;
-    dressed.coloraxis = { ...layout.coloraxis, showscale: !chips, colorscale: scale(study.ramps[dark() ? "dark" : "light"]) };
+    dressed.coloraxis = { ...layout.coloraxis, showscale: !chips, colorscale: scale(themedRamp("beta")) };
   }
   return dressed;
 }
@@ -58,7 +68,22 @@ function drawPlot(plot) {
     if (ids?.length) brush(ids);
   });
   plot.node.on("plotly_deselect", () => brush(null));
+  if (data[0]?.meta?.parallel) plot.node.on("plotly_restyle", () => brushAxes(plot));
   return promise;
+}
+
+// The brushes of the parallel coordinates, an entry per axis; they live here because a redraw starts from the data.
+let axisBrushes = [];
+const brushes = () => (filter.brushed ? axisBrushes : []);
+
+function brushAxes(plot) {
+  const [drawn] = plot.node.data;
+  axisBrushes = drawn.dimensions.map((dimension) => dimension.constraintrange);
+  if (axisBrushes.every((range) => !range)) return brush(null);
+  const [trace] = plot.panel.data;
+  const ranges = (range) => (Array.isArray(range[0]) ? range : [range]);
+  const inside = (range, value) => !range || ranges(range).some(([low, high]) => low <= value && value <= high);
+  brush(trace.meta.parallel.filter((_, row) => trace.dimensions.every((d, i) => inside(axisBrushes[i], d.values[row]))));
 }
 
 function brush(ids) {

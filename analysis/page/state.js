@@ -37,8 +37,10 @@ function dark() {
   return chosen ? chosen === "dark" : matchMedia("(prefers-color-scheme: dark)").matches;
 }
 
+const themedRamp = (name) => study.ramps[name][dark() ? "dark" : "light"];
+
 function rampColor(place) {
-  const ramp = study.ramps[dark() ? "dark" : "light"];
+  const ramp = themedRamp("beta");
   const at = Math.min(Math.max(place, 0), 1) * (ramp.length - 1);
   const [low, high] = [ramp[Math.floor(at)], ramp[Math.ceil(at)]];
   const part = (hex, i) => parseInt(hex.slice(1 + 2 * i, 3 + 2 * i), 16);
@@ -46,9 +48,10 @@ function rampColor(place) {
   return `rgb(${mix.join(",")})`;
 }
 
-function passes(trial) {
+function passes(trial, brushed = true) {
   const some = (name) => !filter[name].size || filter[name].has(trial[name]);
-  return some("beta") && some("latent_dim") && some("status") && (!filter.brushed || filter.brushed.has(trial.id));
+  const picked = !brushed || !filter.brushed || filter.brushed.has(trial.id);
+  return some("beta") && some("latent_dim") && some("status") && picked;
 }
 
 const filtering = () => filter.beta.size || filter.latent_dim.size || filter.status.size || filter.brushed;
