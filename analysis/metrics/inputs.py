@@ -11,10 +11,11 @@ import numpy as np
 LARGEST = float(np.finfo(np.float32).max)
 # Above this a range or a square no longer fits float32, so such codes are widened.
 WIDEN_ABOVE = 1e18
+LARGEST_LOGVAR = 200.0
 
 
 def checked_codes(codes: np.ndarray, name: str = "codes") -> np.ndarray:
-    """Codes as a finite (N, D) float array; float32 stays float32, for the reference bins in the precision it is given."""
+    """Codes as a finite (N, D) float array; float32 stays float32, because the reference bins in that precision."""
     codes = np.asarray(codes)
     if codes.ndim != 2 or 0 in codes.shape:
         raise ValueError(f"{name} must have shape (N, D) with N and D at least 1, got {codes.shape}")
@@ -47,6 +48,18 @@ def checked_factors(factors: np.ndarray, rows: int | None = None, name: str = "f
     if len(constant):
         raise ValueError(f"{name} must vary: column {constant[0]} is constant, so its entropy is 0; leave it out")
     return factors.astype(np.int64, copy=False)
+
+
+def checked_logvar(logvar: np.ndarray, codes: np.ndarray) -> np.ndarray:
+    """Posterior log-variances as a finite float64 array of the shape of the codes, small enough to exponentiate."""
+    logvar = np.asarray(logvar)
+    if logvar.shape != codes.shape:
+        raise ValueError(f"logvar must have the shape of codes, {codes.shape}, got {logvar.shape}")
+    if not np.issubdtype(logvar.dtype, np.floating) or not np.isfinite(logvar).all():
+        raise ValueError(f"logvar must be finite real numbers, got dtype {logvar.dtype} with NaN or infinite entries")
+    if np.abs(logvar).max() > LARGEST_LOGVAR:
+        raise ValueError(f"logvar must lie within ±{LARGEST_LOGVAR:g}, got {np.abs(logvar).max():.3g}")
+    return logvar.astype(np.float64)
 
 
 def checked(codes: np.ndarray, factors: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

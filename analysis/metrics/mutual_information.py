@@ -5,12 +5,14 @@ from __future__ import annotations
 import numpy as np
 
 BINS = 20
+ROUNDING = 1e-12
 
 
 def binned(codes: np.ndarray, bins: int = BINS) -> np.ndarray:
     """Each code's own equal-width bins between its smallest and largest value: (N, D) float -> (N, D) indices from 0.
 
-    As the reference bins: the last edge is left out, so the maximum falls into the last bin. A constant code fills one.
+    As the reference bins: the last edge is left out, so the maximum falls into the last bin. A constant code fills
+    one.
     """
     indices = np.empty(codes.shape, dtype=np.int64)
     for column, values in enumerate(codes.T):
@@ -43,4 +45,5 @@ def mutual_information(codes: np.ndarray, factors: np.ndarray, bins: int = BINS)
         for j in range(codes.shape[1]):
             joint = np.bincount(indices[:, j] * size + factors[:, k], minlength=bins * size).reshape(bins, size)
             information[j, k] = entropy(joint.sum(1)) + entropy(joint.sum(0)) - entropy(joint.ravel())
-    return np.maximum(information, 0.0)
+    # What rounding leaves of a constant code's zero would count in ratios of information.
+    return np.where(information > ROUNDING, information, 0.0)

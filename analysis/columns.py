@@ -1,0 +1,84 @@
+"""What a column of the score table means to a person: its title, its unit, which direction is better."""
+
+from __future__ import annotations
+
+import math
+from typing import NamedTuple
+
+from analysis.metrics import METRICS
+from analysis.trials import UNITS
+
+
+class Column(NamedTuple):
+    """A column as a person reads it; `mode` is "min", "max", or None where neither is better."""
+
+    name: str
+    title: str
+    unit: str
+    mode: str | None
+    bounds: tuple[float, float] | None = None
+
+    @property
+    def axis(self) -> str:
+        """The axis title: what, and in which unit."""
+        return f"{self.title} ({self.unit})" if self.unit else self.title
+
+
+TITLES = {
+    "beta": "β",
+    "latent_dim": "latent size",
+    "kl": "KL",
+    "kl_per_latent": "KL per latent",
+    "elbo": "ELBO",
+    "mig": "MIG",
+    "sap": "SAP",
+    "irs": "IRS",
+    "dci_disentanglement": "DCI disentanglement",
+    "dci_completeness": "DCI completeness",
+    "dci_informativeness": "DCI informativeness",
+    "factor_vae_score": "FactorVAE score",
+    "beta_vae_score": "BetaVAE score",
+    "images_per_second": "speed",
+    "step": "step",
+}
+MODES: dict[str, str | None] = {"reconstruction": "min", "elbo": "max", "loss": "min", "images_per_second": "max"}
+UNIT_NAMES = {"images_per_second": "images/s", "step": "gradient steps"}
+SPLITS = {"test_": "test", "train_": "training"}
+
+
+def column(name: str) -> Column:
+    """The meaning of a column; an unknown one gets its own name as a title, without a direction."""
+    for prefix, split in SPLITS.items():
+        if name.startswith(prefix):
+            of = column(name.removeprefix(prefix))
+            return of._replace(name=name, title=f"{split} {of.title}")
+    base, _, part = name.partition("/")  # "mig/scale" is the part of MIG that the factor scale has.
+    metric = METRICS.get(base)
+    title = TITLES.get(base, metric.title if metric else base.replace("_", " ")) + (f", {part}" if part else "")
+    unit = UNIT_NAMES.get(base, UNITS.get(base, ""))
+    return Column(name, title, unit, metric.mode if metric else MODES.get(base), metric.bounds if metric else None)
+
+
+def number(value: float, digits: int = 3) -> str:
+    """A setting as people write it: at most three significant digits, no padding zeros, "–" for none."""
+    if value is None or value != value:
+        return "–"
+    if abs(value) >= 1e3:
+        return f"{value:,.0f}" if abs(value) < 1e7 else f"{value:.{digits - 1}e}"
+    text = f"{value:.{digits}g}"
+    return text if "e" not in text else f"{value:g}"
+
+
+def measured(value: float, error: float | None = None) -> str:
+    """A score as it was measured: to the second digit of its error ("28.94 ± 0.82"), or to three digits without one."""
+    if value is None or value != value or not math.isfinite(value):
+        return "–"
+    if error is None or not math.isfinite(error):
+        return f"{value:,.0f}" if abs(value) >= 1e3 else f"{value:.{_decimals(abs(value), 2)}f}"
+    decimals = _decimals(error or abs(value), 1)
+    return f"{value:,.{decimals}f} ± {error:,.{decimals}f}"
+
+
+def _decimals(size: float, digits: int) -> int:
+    """Decimal places that show a number of this size to `digits` digits after its first, four at most."""
+    return min(4, max(0, digits - math.floor(math.log10(size)))) if size > 0 else digits

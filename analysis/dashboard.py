@@ -1,0 +1,225 @@
+"""The dashboard: one self-contained HTML file that opens from disk and asks no other host for anything.
+
+The page (analysis/page/) is a template, a style sheet and plain scripts; Plotly's own script is inlined once. A content
+security policy in its head forbids every request, so that what is not in the file can't be shown. The study's numbers
+are one JSON block; whatever a person chose as a name is escaped there and in the markup.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+from collections.abc import Mapping, Sequence
+from datetime import datetime, timezone
+from html import escape
+from importlib.resources import files
+from pathlib import Path
+from string import Template
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from plotly.offline import get_plotlyjs
+
+from analysis import markup
+from analysis.columns import column
+from analysis.figures import FIGURES
+from analysis.figures.style import DARK_MAP, DARK_RAMP, MAP, RAMP, BetaScale, symbols
+from analysis.ranking import BOOKKEEPING, Ranking
+from analysis.summary import front_sentence, label
+from analysis.trials import Study
+
+SCRIPTS = ("state.js", "figures.js", "traversals.js", "trials.js", "start.js")
+MEGABYTE = 1_000_000
+SHEET_BUDGET = 15 * MEGABYTE  # Of base64 text; Plotly takes 5 MB and 100 trials' numbers less than 2: 25 MB in all.
+CURVES = ("reconstruction", "kl", "mig")
+CURVE_TRIALS = 2000  # Studies of more trials keep no curve per trial in the page.
+RANKED = (
+    "A cell is the trials that differ only in their seed, judged by the mean over those that finished; ★ marks the "
+    "Pareto front. The order is front first, then the distance to the ideal point. ± is the standard deviation over "
+    "seeds, the whisker a 95 % bootstrap interval of the mean, “on the front” the share of bootstrap draws in which "
+    "the cell is on it. Validation values pick; test values are reported."
+)
+
+
+def write_dashboard(
+    study: Study,
+    ranking: Ranking,
+    path: Path,
+    sheets: Mapping[str, Mapping[str, Any]] | None = None,
+    notes: Sequence[str] = (),
+) -> Path:
+    """Write the page, atomically.
+
+    Args:
+        study: the tables.
+        ranking: of that study.
+        path: where to write; replaced as a whole.
+        sheets: trial_id -> what traversals.read_sheets returned for it, best first; those past the size budget are left
+            out, and the page says so.
+        notes: sentences shown at the top: what is missing, and why.
+    """
+    kept, left_out = within_budget(sheets or {})
+    if left_out:
+        notes = [
+            *notes,
+            f"The traversals of {left_out} trials are left out to keep this file small; their GIFs are beside it.",
+        ]
+    html = render(study, ranking, kept, notes)
+    temporary = path.with_name(f".{path.name}.{os.getpid()}")
+    temporary.write_text(html, encoding="utf-8")
+    os.replace(temporary, path)
+    return path
+
+
+def render(study: Study, ranking: Ranking, sheets: Mapping[str, Mapping[str, Any]], notes: Sequence[str]) -> str:
+    """The page as text."""
+    page = files("analysis") / "page"
+    panels = {f.name: f.panels(study, ranking) for f in FIGURES}
+    sections = [_section(f, panels[f.name]) for f in FIGURES if panels[f.name]]
+    scripts = "\n".join((page / name).read_text(encoding="utf-8") for name in SCRIPTS)
+    built = datetime.now(timezone.utc).astimezone().strftime("%A %d %B %Y, %H:%M %Z")
+    running = "unfinished" in set(ranking.trials["status"])
+    alive = "The study is unfinished: rebuild and reload to see its news. " if running else ""
+    return Template((page / "dashboard.html").read_text(encoding="utf-8")).substitute(
+        title=escape(f"{study.info['name']} · β-VAE study"),
+        css=(page / "dashboard.css").read_text(encoding="utf-8"),
+        name=escape(str(study.info["name"])),
+        sentence=escape(front_sentence(ranking)),
+        notes=markup.marks() + "".join(f'<p class="note">{escape(n)}</p>' for n in notes),
+        facts=markup.facts(study, ranking),
+        ranking_caption=escape(RANKED),
+        ranking=markup.ranking_table(ranking),
+        preferences=markup.preference_bar(ranking),
+        figures="".join(sections),
+        traversals=_gallery(sheets),
+        asked=markup.asked(study.info),
+        built=escape(f"{alive}Built on {built} from {study.directory.name}/ledger.jsonl."),
+        data=_safe_json(page_data(study, ranking, panels, sheets)),
+        plotly=get_plotlyjs(),
+        javascript=scripts,
+    )
+
+
+def page_data(
+    study: Study, ranking: Ranking, panels: Mapping[str, Mapping[str, Any]], sheets: Mapping[str, Any]
+) -> dict[str, Any]:
+    """Everything that the page's scripts read, as one JSON-able dictionary."""
+    scores = [m for m in ranking.metrics if ranking.trials[m].notna().any()]
+    shown = dict.fromkeys((*scores, *CURVES))
+    figures = {
+        f.name: {
+            "menu": f.menu,
+            "panels": [
+                {"name": n, "title": _title(n) if f.menu else p.layout.title.text, **_plain(p)}
+                for n, p in panels[f.name].items()
+            ],
+        }
+        for f in FIGURES
+        if panels[f.name]
+    }
+    return {
+        "ramps": {"beta": {"light": RAMP, "dark": DARK_RAMP}, "map": {"light": MAP, "dark": DARK_MAP}},
+        "settings": [[s, column(s).title] for s in ranking.settings if s in ranking.trials],
+        "scores": [[s, column(s).title] for s in scores[:6]],
+        "columns": {name: {"title": column(name).title, "unit": column(name).unit} for name in shown},
+        "trials": _trials(study, ranking, scores),
+        "curves": {m: {"title": _title(m), "axis": column(m).axis, "values": _curves(study, m)} for m in CURVES},
+        "figures": figures,
+        "sheets": sheets,
+    }
+
+
+def within_budget(sheets: Mapping[str, Mapping[str, Any]]) -> tuple[dict[str, Mapping[str, Any]], int]:
+    """The first sheets that together stay within SHEET_BUDGET, and how many are left out."""
+    sizes = np.cumsum([len(s["src"]) for s in sheets.values()])
+    kept = int(np.searchsorted(sizes, SHEET_BUDGET, side="right"))
+    return dict(list(sheets.items())[:kept]), len(sheets) - kept
+
+
+def _section(figure: Any, panels: Mapping[str, Any]) -> str:
+    kind = "menu" if figure.menu else "single" if len(panels) == 1 else ""
+    head = f"<h2>{escape(figure.title)}</h2><p class='caption'>{escape(figure.caption)}</p>"
+    return f'<section id="{figure.name}">{head}<div class="panels {kind}"></div></section>'
+
+
+def _gallery(sheets: Mapping[str, Mapping[str, Any]]) -> str:
+    if not sheets:
+        return ""
+    words = (
+        "The best trials on one test image: every tile moves one latent from −3 to 3 and back, the others stay at "
+        "the image's posterior mean. Latents are sorted by their KL and called after the factor they hold most of; one "
+        "that carries less than 0.01 nats is dead."
+    )
+    head = f'<h2>Traversals</h2><p class="caption">{words}</p>'
+    return f'<section id="traversals">{head}<div class="gallery"></div></section>'
+
+
+def _trials(study: Study, ranking: Ranking, scores: Sequence[str]) -> list[dict[str, Any]]:
+    """One dictionary per trial, best first."""
+    decisions = {t: g.to_dict("records") for t, g in study.decisions.groupby("trial_id")}
+    scale, symbol = BetaScale(ranking.trials["beta"]), symbols(ranking.trials["latent_dim"])
+    config = [c for c in study.trials.columns if c not in BOOKKEEPING]
+    rows = []
+    for t in ranking.trials.to_dict("records"):
+        made = decisions.get(t["trial_id"], [])
+        keys = ("step", "rung", "keep", "reason")
+        row = {k: t[k] for k in ("rank", "cell", "beta", "latent_dim", "seed", "status", "step", "checkpoint")}
+        row |= {"id": t["trial_id"], "label": label(t, ranking.settings), "why": why(t, made)}
+        row |= {
+            "ramp": scale.place(t["beta"]),
+            "symbol": symbol[t["latent_dim"]],
+            "settings": {c: t[c] for c in config},
+        }
+        row |= {"scores": {m: t[m] for m in scores}, "test": {m: t.get(f"test_{m}") for m in scores}}
+        rows.append(row | {"decisions": [{k: d[k] for k in keys} for d in made]})
+    return rows
+
+
+def why(trial: Mapping[Any, Any], decisions: Sequence[Mapping[Any, Any]]) -> str:
+    """Why a trial ended where it did: the scheduler's reason or the error; nothing for a trial that finished."""
+    stops = [d for d in decisions if not d["keep"]]
+    if trial["status"] == "stopped" and stops:
+        return f"rung {stops[-1]['rung'] + 1}, step {stops[-1]['step']:,}: {stops[-1]['reason']}"
+    if trial["status"] in ("failed", "diverged") and isinstance(trial["error"], str):
+        return trial["error"].strip().splitlines()[-1]
+    return ""
+
+
+def _curves(study: Study, metric: str) -> dict[str, list[list[float]]]:
+    """trial_id -> [steps, values] to four digits."""
+    if metric not in study.scores or len(study.trials) > CURVE_TRIALS:
+        return {}
+    values = pd.to_numeric(study.scores[metric], errors="coerce")
+    known = study.scores.assign(value=values)[np.isfinite(values)].sort_values("step")
+    return {str(t): [g["step"].tolist(), [float(f"{v:.4g}") for v in g["value"]]] for t, g in known.groupby("trial_id")}
+
+
+def _title(name: str) -> str:
+    title = column(name).axis
+    return title[0].upper() + title[1:]
+
+
+def _plain(figure: Any) -> dict[str, Any]:
+    plain: dict[str, Any] = json.loads(figure.to_json())
+    plain["layout"].pop("template", None)
+    return plain
+
+
+def _safe_json(value: Any) -> str:
+    """JSON that can stand inside a script element: no tag can open or close in it, no number that JSON lacks."""
+    text = json.dumps(_json_able(value), ensure_ascii=False, allow_nan=False, separators=(",", ":"))
+    return text.replace("&", "\\u0026").replace("<", "\\u003c").replace(">", "\\u003e")
+
+
+def _json_able(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return {str(k): _json_able(v) for k, v in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_json_able(v) for v in value]
+    if value is pd.NA:
+        return None
+    if isinstance(value, np.generic):
+        value = value.item()
+    return None if isinstance(value, float) and not math.isfinite(value) else value

@@ -1,0 +1,124 @@
+"""The figures of a study, in the order of the page. A figure is two functions: table -> typed data, data -> go.Figure.
+
+A new one is a file with these two functions and one line in FIGURES. Neither function shows nor writes anything;
+without numbers the figure is empty, has its title and axes, and says why.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import plotly.graph_objects as go
+
+from analysis.figures.audit import foresight_data, foresight_figure, survival_data, survival_figure
+from analysis.figures.curves import curves_data, curves_figure
+from analysis.figures.latents import latents_data, latents_figure
+from analysis.figures.maps import has_map, map_data, map_figure
+from analysis.figures.parallel import parallel_data, parallel_figure
+from analysis.figures.rate_distortion import rate_distortion_data, rate_distortion_figure
+from analysis.figures.trade_off import trade_off_data, trade_off_figure
+from analysis.ranking import Ranking
+from analysis.trials import Study
+
+__all__ = ["FIGURES", "Figure"]
+
+
+@dataclass(frozen=True)
+class Figure:
+    """One place on the page.
+
+    Attributes:
+        name: its anchor in the page.
+        title: its heading.
+        caption: how to read it; one or two sentences.
+        panels: the study's panels by name, in order; no panel means that the study has nothing for this figure.
+        menu: whether one panel is shown at a time, picked from a menu, or all side by side.
+    """
+
+    name: str
+    title: str
+    caption: str
+    panels: Callable[[Study, Ranking], dict[str, go.Figure]]
+    menu: bool = False
+
+
+def _trade_offs(study: Study, ranking: Ranking) -> dict[str, go.Figure]:
+    del study
+    first, *_ = ranking.objectives
+    others = [m for m in ranking.metrics if m != first]
+    return {m: trade_off_figure(trade_off_data(ranking, first, m)) for m in others}
+
+
+def _maps(study: Study, ranking: Ranking) -> dict[str, go.Figure]:
+    del study
+    return {m: map_figure(map_data(ranking, m)) for m in ranking.metrics[:6]} if has_map(ranking) else {}
+
+
+def _audit(study: Study, ranking: Ranking) -> dict[str, go.Figure]:
+    survival = survival_figure(survival_data(study, ranking))
+    return {"survival": survival, "foresight": foresight_figure(foresight_data(study, ranking))}
+
+
+def _curves(*metrics: str) -> Callable[[Study, Ranking], dict[str, go.Figure]]:
+    return lambda study, ranking: {m: curves_figure(curves_data(study, ranking, m)) for m in metrics}
+
+
+FIGURES: tuple[Figure, ...] = (
+    Figure(
+        "trade-off",
+        "The trade-off",
+        "Large marks are cells, the mean over the seeds that finished, with their standard deviation as bars; small "
+        "ones are single seeds, hollow where the trial did not finish. The dotted line is what the front attains. "
+        "Click a seed to open it, a cell to see it alone.",
+        _trade_offs,
+        menu=True,
+    ),
+    Figure(
+        "maps",
+        "β against latent size",
+        "Means over the trials that finished. The stronger the colour, the better; where neither is better, the more.",
+        _maps,
+    ),
+    Figure(
+        "rate-distortion",
+        "Rate and distortion",
+        "What the codes spend (KL) and what it buys. Along a dotted line the ELBO is equal. ln N nats are enough to "
+        "name each of the N images: a rate beyond the dashed line is spent on what the data do not hold.",
+        lambda study, ranking: {"rate-distortion": rate_distortion_figure(rate_distortion_data(study, ranking))},
+    ),
+    Figure(
+        "learning-curves",
+        "Learning curves",
+        "Scores on the validation split. Dotted lines are rungs; a line ends filled where the trial finished and "
+        "hollow where it was stopped or broke off.",
+        _curves("reconstruction", "kl", "mig"),
+    ),
+    Figure(
+        "loss-curves",
+        "Loss curves",
+        "What each trial minimises. It contains β, so only lines of one colour can be compared.",
+        _curves("train_loss", "loss"),
+    ),
+    Figure(
+        "latents",
+        "KL per latent",
+        "Each row is a finished trial, the best on top, each tile one of its latents, the strongest first: where a row "
+        "turns pale, the rest has collapsed to the prior.",
+        lambda study, ranking: {"latents": latents_figure(latents_data(study, ranking))},
+    ),
+    Figure(
+        "audit",
+        "The scheduler, audited",
+        "First: which share of the trials of each β trained past each rung. Then: how well the order of the trials at "
+        "a rung agrees with their order at the end, over those that finished. Those are the good ones, so ρ is, if "
+        "anything, too low.",
+        _audit,
+    ),
+    Figure(
+        "parallel",
+        "Settings and scores",
+        "A line per trial. Drag along an axis to keep only the trials that pass there: everything on the page follows.",
+        lambda study, ranking: {"parallel": parallel_figure(parallel_data(ranking))},
+    ),
+)

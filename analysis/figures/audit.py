@@ -1,0 +1,108 @@
+"""The scheduler audited: whom it stopped, and whether a rung foretells the end."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+import plotly.graph_objects as go
+
+from analysis.columns import column
+from analysis.figures.style import QUIET, BetaScale, axis, empty, layout
+from analysis.ranking import Ranking
+from analysis.trials import Study
+
+FEWEST = 4  # finished trials from which a rank correlation means anything
+DASHES = ("solid", "dash", "dot", "dashdot")
+
+
+@dataclass(frozen=True)
+class Survival:
+    """For each β, the share of its trials that trained past each step: from step 0, at every rung, at the end."""
+
+    steps: list[int]
+    shares: dict[float, list[float]]
+    trials: dict[float, int]
+
+
+@dataclass(frozen=True)
+class Foresight:
+    """Spearman's ρ between a score at each rung and the same score at the end, over the trials that finished."""
+
+    steps: list[int]
+    rho: dict[str, list[float]]
+    trials: int
+
+
+def survival_data(study: Study, ranking: Ranking) -> Survival:
+    """How far the trials of each β got. Trials that are still running count as far as they have come."""
+    trials, end = ranking.trials, int(study.info["steps"])
+    steps = [0, *(int(r) for r in study.info.get("rungs", []) if r < end), end]
+    shares, counts = {}, {}
+    for beta, group in trials.groupby("beta"):
+        # A trial stopped at a rung reached it, but did not train past it.
+        past = [((group["step"] > s) | (group["step"] >= end)).mean() for s in steps[:-1]]
+        shares[float(beta)] = [float(p) for p in past] + [float((group["status"] == "finished").mean())]
+        counts[float(beta)] = len(group)
+    return Survival(steps, shares, counts)
+
+
+def survival_figure(data: Survival) -> go.Figure:
+    """A falling line per β; where they part, the scheduler preferred some β to others."""
+    title, x, y = "Still training, by β", column("step").axis, "share of the trials"
+    if not data.shares:
+        return empty(title, x, y)
+    scale = BetaScale(data.shares)
+    figure = go.Figure(layout=layout(title, xaxis=axis(x), yaxis=axis(y, range=[-0.03, 1.05]), showlegend=False))
+    for beta, shares in data.shares.items():
+        hover = f"β = {beta:g}, {data.trials[beta]} trials<br>%{{y:.0%}} trained past step %{{x:,}}<extra></extra>"
+        line = {"color": scale.color(beta), "width": 2.2, "shape": "hv"}
+        place = {"x": data.steps, "y": shares, "mode": "lines", "line": line, "hovertemplate": hover}
+        figure.add_trace(go.Scatter(name=f"{beta:g}", meta={"ramp": scale.place(beta), "beta": beta}, **place))
+    return figure
+
+
+def foresight_data(study: Study, ranking: Ranking) -> Foresight:
+    """Rank correlations of the objectives between each rung and the end; NaN with fewer than FEWEST finished trials."""
+    finished = ranking.trials[ranking.trials["scored"]].set_index("trial_id")
+    end = int(study.info["steps"])
+    rungs = [int(r) for r in study.info.get("rungs", []) if r < end]
+    rho: dict[str, list[float]] = {name: [] for name in ranking.objectives}
+    for rung in rungs:
+        at = study.scores[study.scores["step"] == rung].set_index("trial_id")
+        for name, values in rho.items():
+            known = at[name].dropna() if name in at else pd.Series(dtype=float)
+            both = [i for i in finished.index if i in known.index]
+            enough = len(both) >= FEWEST
+            values.append(_spearman(known[both], finished.loc[both, name]) if enough else float("nan"))
+    return Foresight(rungs, rho, len(finished))
+
+
+def foresight_figure(data: Foresight) -> go.Figure:
+    """A line per objective; near 1, a rung's order is the final order, and stopping there loses little."""
+    title, x, y = "Does a rung foretell the end?", column("step").axis, "Spearman's ρ with the last value"
+    if not any(np.isfinite(v).any() for v in data.rho.values()):
+        return empty(title, x, y, f"This needs {FEWEST} finished trials")
+    figure = go.Figure(layout=layout(title, xaxis=axis(x, tickvals=data.steps), yaxis=axis(y, range=[-1.05, 1.05])))
+    for (name, values), dash in zip(data.rho.items(), DASHES, strict=False):
+        line = {"color": QUIET, "width": 2.2, "dash": dash}
+        place = {
+            "x": data.steps,
+            "y": values,
+            "mode": "lines+markers",
+            "line": line,
+            "marker": {"size": 8, "color": QUIET},
+        }
+        hover = (
+            f"{column(name).title} at step %{{x:,}}<br>ρ = %{{y:.2f}} over {data.trials} finished trials<extra></extra>"
+        )
+        figure.add_trace(go.Scatter(name=column(name).title, hovertemplate=hover, meta={"ink": 1}, **place))
+    figure.update_layout(showlegend=True)
+    return figure
+
+
+def _spearman(first: pd.Series, second: pd.Series) -> float:
+    """The correlation of the ranks; NaN where one of both does not vary."""
+    a, b = (pd.to_numeric(s).rank().to_numpy(float) for s in (first, second))
+    return float(np.corrcoef(a, b)[0, 1]) if np.ptp(a) > 0 and np.ptp(b) > 0 else float("nan")

@@ -1,0 +1,92 @@
+"""The rate–distortion plane: how many nats the codes spend, and what they buy in reconstruction.
+
+Alemi et al. 2018, Fixing a Broken ELBO, arXiv:1711.00464
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from html import escape
+from math import log
+
+import numpy as np
+import pandas as pd
+import plotly.graph_objects as go
+
+from analysis.columns import column, measured
+from analysis.figures.style import QUIET, BetaScale, axis, empty, layout, scatter, symbols
+from analysis.ranking import Ranking
+from analysis.summary import label
+from analysis.trials import Study
+
+TITLE = "Rate and distortion"
+
+
+@dataclass(frozen=True)
+class RateDistortion:
+    """What the figure shows.
+
+    Attributes:
+        trials: trial_id, rate, distortion (nats per image), beta, latent_dim, hover; finished trials with both numbers.
+        images: N of the data set: ln N nats name every image, a rate above it is spent on nothing new. None: unknown.
+    """
+
+    trials: pd.DataFrame
+    images: int | None
+
+
+def rate_distortion_data(study: Study, ranking: Ranking) -> RateDistortion:
+    """KL and reconstruction of the finished trials on the validation split."""
+    trials = ranking.trials[ranking.trials["scored"]]
+    columns = ["trial_id", "rate", "distortion", "beta", "latent_dim", "hover"]
+    images = study.info.get("data", {}).get("images")
+    if "kl" not in trials or "reconstruction" not in trials:
+        return RateDistortion(pd.DataFrame(columns=columns), images)
+    table = trials.assign(rate=pd.to_numeric(trials["kl"]), distortion=pd.to_numeric(trials["reconstruction"]))
+    table["hover"] = [_hover(t, ranking) for _, t in table.iterrows()]
+    known = np.isfinite(table[["rate", "distortion"]].to_numpy(float)).all(axis=1)
+    return RateDistortion(table.loc[known, columns].reset_index(drop=True), images)
+
+
+def rate_distortion_figure(data: RateDistortion) -> go.Figure:
+    """A mark per finished trial; a line at ln N; dotted diagonals along which the ELBO is equal."""
+    x, y = f"rate: {column('kl').axis}", f"distortion: {column('reconstruction').axis}"
+    if data.trials.empty:
+        return empty(TITLE, x, y, "No trial has finished yet")
+    table, scale = data.trials, BetaScale(data.trials["beta"])
+    figure = go.Figure(layout=layout(TITLE, coloraxis=scale.axis(), xaxis=axis(x), yaxis=axis(y), showlegend=False))
+    figure.add_traces(_equal_elbo(table))
+    symbol = symbols(table["latent_dim"])
+    marker = {"size": 10, "opacity": 0.85, "color": np.log10(table["beta"]), "coloraxis": "coloraxis"}
+    marker["symbol"] = [symbol[size] for size in table["latent_dim"]]
+    points = {"x": table["rate"], "y": table["distortion"], "customdata": table["trial_id"].tolist()}
+    trace = scatter(len(table))
+    figure.add_trace(
+        trace(
+            name="trials", mode="markers", marker=marker, hovertext=table["hover"], hoverinfo="text", **points
+        ).update(meta={"trials": 1})
+    )
+    if data.images:
+        note = {"text": f"ln N = {log(data.images):.2f} nats", "font": {"size": 11, "color": QUIET}}
+        line = {"color": QUIET, "width": 1.2, "dash": "dash"}
+        figure.add_vline(x=log(data.images), line=line, annotation={**note, "xanchor": "left", "yanchor": "top"})
+    return figure
+
+
+def _equal_elbo(table: pd.DataFrame) -> list[go.Scatter]:
+    """Lines of equal rate + distortion through the plane, behind the marks."""
+    total = table["rate"] + table["distortion"]
+    low, high = float(table["rate"].min()), float(table["rate"].max())
+    ends = np.array([low, high]) if high > low else np.array([low - 1, low + 1])
+    lines = []
+    for level in np.unique(np.linspace(total.min(), total.max(), 5)):
+        look = {"line": {"color": QUIET, "width": 0.8, "dash": "dot"}, "opacity": 0.5, "hoverinfo": "skip"}
+        lines.append(go.Scatter(x=ends, y=level - ends, mode="lines", name=f"ELBO −{level:.4g}", **look))
+    return lines
+
+
+def _hover(trial: pd.Series, ranking: Ranking) -> str:
+    name = f"<b>{escape(str(trial['trial_id']))}</b><br>{escape(label(trial, ranking.settings))}"
+    rate, distortion = measured(trial["rate"]), measured(trial["distortion"])
+    total = measured(trial["rate"] + trial["distortion"])
+    return f"{name}<br>rate {rate} + distortion {distortion} = {total} nats per image"

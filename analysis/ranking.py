@@ -1,0 +1,212 @@
+"""Which settings are best, and how sure that is: cells over seeds, their Pareto front, their order.
+
+The rule. Only trials that finished with finite objectives count: one that was stopped at a rung is never compared as if
+it had finished. Trials that differ in nothing but their seed form a cell, judged by its mean on the validation split;
+the test split is reported beside it and picks nothing. Cells are ordered by Pareto layer (the front first) and inside a
+layer by the distance to the ideal point, with every objective scaled to the front's own range: first comes the cell
+that gives up the least of everything (the front's knee), not an end of the front, which is best at one thing because it
+ignores the other. Trials are ordered by the same rule on their own values. Cells without a scored trial come last,
+those that got furthest first.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from analysis.front import hypervolume, ideal_distance, layers, preferred
+from analysis.trials import ENDED, Study
+from analysis.uncertainty import bootstrap_means, front_probability
+
+BOOKKEEPING = (
+    "trial_id",
+    "status",
+    "step",
+    "attempts",
+    "device",
+    "node",
+    "started",
+    "error",
+    "checkpoint",
+    "resumed_step",
+)
+STATUSES = (*ENDED, "unfinished")
+DRAWS = 1000
+
+
+@dataclass(frozen=True)
+class Ranking:
+    """The cells and trials of a study in their order.
+
+    Attributes:
+        objectives: name of the score -> "min" or "max".
+        settings: the config columns that differ between cells; always β and the latent size.
+        metrics: the validation scores that the trials have, the objectives first.
+        cells: one row per cell, best first: rank (from 1), the config without the seed, trials, scored, the number per
+            status, `<score>_mean`, `_std`, `_median`, `_low`, `_high` (of the 95 % bootstrap interval of the mean),
+            `test_<score>_mean`, `_std`, layer, front, front_probability, distance, trial_ids.
+        trials: one row per trial with its scores at its last report: rank (from 1; NA where not scored), cell (the rank
+            of its cell), layer, distance.
+    """
+
+    objectives: dict[str, str]
+    settings: tuple[str, ...]
+    metrics: tuple[str, ...]
+    cells: pd.DataFrame
+    trials: pd.DataFrame
+
+    @property
+    def front(self) -> pd.DataFrame:
+        """The cells on the front, from the best of the first objective to its worst."""
+        first, mode = next(iter(self.objectives.items()))
+        return self.cells[self.cells["front"]].sort_values(f"{first}_mean", ascending=mode == "min")
+
+
+def rank(study: Study, draws: int = DRAWS, seed: int = 0) -> Ranking:
+    """Rank the cells and trials of a study.
+
+    Args:
+        study: what `read_study` returned; may hold no finished trial, then no cell is on the front.
+        draws: bootstrap draws over seeds.
+        seed: of the bootstrap.
+
+    Raises:
+        ValueError: the study has no trials.
+    """
+    if study.trials.empty:
+        raise ValueError(f"the study {study.info['name']!r} has no trials yet, so there is nothing to rank")
+    objectives: dict[str, str] = dict(study.info["objectives"])
+    trials = _last_scores(study, objectives)
+    config = [c for c in study.trials.columns if c not in BOOKKEEPING and c != "seed"]
+    metrics = (*objectives, *(m for m in _metric_columns(trials, config) if m not in objectives))
+    groups = [g for _, g in trials.groupby(config, dropna=False, sort=True)] if config else [trials]
+    cells = pd.DataFrame([_cell(g, config, metrics) for g in groups])
+    samples = [g.loc[g["scored"], list(metrics)].to_numpy(float) for g in groups]
+    means = bootstrap_means(samples, draws, seed)  # (draws, cells, metrics)
+    with np.errstate(all="ignore"):
+        low, high = np.quantile(means, (0.025, 0.975), axis=0)
+    for i, metric in enumerate(metrics):
+        cells[f"{metric}_low"], cells[f"{metric}_high"] = low[:, i], high[:, i]
+    cells["front_probability"] = front_probability(means[:, :, : len(objectives)], list(objectives.values()))
+    cells = _ordered(cells, objectives, "_mean")
+    cells["front"] = cells["layer"] == 0
+    cells["rank"] = np.arange(1, len(cells) + 1)
+    trials = _ordered(trials, objectives)
+    trials["rank"] = pd.array([i + 1 if scored else None for i, scored in enumerate(trials["scored"])], dtype="Int64")
+    of = {trial_id: cell for cell, ids in zip(cells["rank"], cells["trial_ids"], strict=True) for trial_id in ids}
+    trials["cell"] = trials["trial_id"].map(of)
+    varying = [c for c in config if c in ("beta", "latent_dim") or trials[c].astype(str).nunique() > 1]
+    return Ranking(objectives, tuple(varying), metrics, cells, trials)
+
+
+def best_trials(ranking: Ranking, count: int) -> pd.DataFrame:
+    """The first `count` scored trials, best first; fewer where fewer were scored."""
+    return ranking.trials[ranking.trials["scored"]].head(count)
+
+
+def preferences(ranking: Ranking, points: int = 201) -> pd.DataFrame:
+    """Which cell is best for somebody to whom the first objective counts w and the second 1 - w, for every w.
+
+    Returns:
+        one row per stretch of w, rising: low, high, rank (of the cell). Empty without a front, or with other than two
+        objectives.
+    """
+    rows = []
+    front = ranking.front
+    if len(front) and len(ranking.objectives) == 2:
+        values = front[[f"{o}_mean" for o in ranking.objectives]].to_numpy(float)
+        w = np.linspace(0, 1, points)
+        choice = preferred(values, list(ranking.objectives.values()), np.stack([w, 1 - w], axis=1))
+        edges = [0, *(np.flatnonzero(np.diff(choice)) + 1), points]
+        cuts = [0.0, *((w[i - 1] + w[i]) / 2 for i in edges[1:-1]), 1.0]
+        rows = [(cuts[i], cuts[i + 1], front["rank"].iloc[choice[edges[i]]]) for i in range(len(edges) - 1)]
+    return pd.DataFrame(rows, columns=["low", "high", "rank"])
+
+
+def front_hypervolume(ranking: Ranking) -> float:
+    """The hypervolume of the cells' front, in the product of the objectives' units; NaN without a front.
+
+    The reference is the worst mean among all scored cells in every objective: it grows with what a study dared to try,
+        so
+    it compares fronts inside one study.
+    """
+    names, modes = [f"{o}_mean" for o in ranking.objectives], list(ranking.objectives.values())
+    scored = ranking.cells.loc[ranking.cells["layer"] >= 0, names].to_numpy(float)
+    if not len(scored):
+        return float("nan")
+    reference = [scored[:, i].max() if mode == "min" else scored[:, i].min() for i, mode in enumerate(modes)]
+    return hypervolume(scored, modes, reference)
+
+
+def write_ranking(ranking: Ranking, path: Path) -> None:
+    """Write the cells as CSV, best first, atomically."""
+    cells = ranking.cells.assign(trial_ids=ranking.cells["trial_ids"].map(" ".join))
+    temporary = path.with_name(f".{path.name}.{os.getpid()}")
+    cells.to_csv(temporary, index=False, float_format="%.6g")
+    os.replace(temporary, path)
+
+
+def _last_scores(study: Study, objectives: Mapping[str, str]) -> pd.DataFrame:
+    """One row per trial with its scores at its last report; `scored` where it finished with finite objectives."""
+    last = study.scores.sort_values("step", kind="stable").groupby("trial_id").tail(1)
+    known = [c for c in last.columns if c in study.trials.columns and c != "trial_id"]
+    trials = study.trials.merge(last.drop(columns=known), on="trial_id", how="left")
+    for name in objectives:
+        trials[name] = pd.to_numeric(trials[name], errors="coerce") if name in trials else np.nan
+    trials["scored"] = (trials["status"] == "finished") & np.isfinite(trials[list(objectives)]).all(axis=1)
+    return trials
+
+
+def _metric_columns(trials: pd.DataFrame, config: list[str]) -> list[str]:
+    """The validation scores among the columns: numbers that are not settings, bookkeeping, or of another split."""
+    others = {*config, *BOOKKEEPING, "seed", "scored", "seconds", "scoring_seconds", "images_per_second", "loss"}
+    last = {"elbo": 1}  # It is reconstruction and KL once more.
+    names = [
+        str(c)
+        for c in trials.columns
+        if c not in others
+        and not str(c).startswith(("test_", "train_"))
+        and "/" not in str(c)
+        and pd.api.types.is_numeric_dtype(trials[c])
+    ]
+    return sorted(names, key=lambda name: last.get(name, 0))
+
+
+def _cell(group: pd.DataFrame, config: list[str], metrics: tuple[str, ...]) -> dict[str, Any]:
+    """One cell's row: its settings, its counts, its scores over the seeds that were scored."""
+    scored = group[group["scored"]]
+    row: dict[str, Any] = {
+        "rank": 0,
+        **{c: group[c].iloc[0] for c in config},
+        "trials": len(group),
+        "scored": len(scored),
+    }
+    row |= {status: int((group["status"] == status).sum()) for status in STATUSES}
+    row["furthest_step"] = int(group["step"].max())
+    for metric in metrics:
+        values = pd.to_numeric(scored[metric])
+        row |= {f"{metric}_mean": values.mean(), f"{metric}_std": values.std(), f"{metric}_median": values.median()}
+        if f"test_{metric}" in scored:
+            test = pd.to_numeric(scored[f"test_{metric}"])
+            row |= {f"test_{metric}_mean": test.mean(), f"test_{metric}_std": test.std()}
+    return row | {"trial_ids": list(group["trial_id"])}
+
+
+def _ordered(rows: pd.DataFrame, objectives: Mapping[str, str], suffix: str = "") -> pd.DataFrame:
+    """The rows with `layer` and `distance`, best first; what was not scored comes last."""
+    values = rows[[f"{o}{suffix}" for o in objectives]].to_numpy(float).copy()
+    values[rows["scored"].to_numpy() == 0] = np.nan
+    modes = list(objectives.values())
+    furthest = "furthest_step" if "furthest_step" in rows else "step"
+    rows = rows.assign(
+        layer=layers(values, modes), distance=ideal_distance(values, modes), unscored=rows["scored"] == 0
+    )
+    keys = ["unscored", "layer", "distance", furthest]
+    ordered = rows.sort_values(keys, ascending=[True, True, True, False], kind="stable").drop(columns="unscored")
+    return ordered.reset_index(drop=True)

@@ -1,0 +1,109 @@
+"""Build a study's report from its files alone: score table, ranking, loss curves, GIFs, dashboard."""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from analysis.dashboard import write_dashboard
+from analysis.portraits import read_sheets, write_portraits
+from analysis.ranking import Ranking, rank, write_ranking
+from analysis.trials import RunDirectoryError, Study, read_study, write_scores
+
+if TYPE_CHECKING:
+    from bvae.data import ImageStore
+
+BEST = 3  # trials that get GIFs
+SHEETS = 100  # trials whose traversals the dashboard plays
+LOSSES = ("train_loss", "train_reconstruction", "train_kl", "loss", "reconstruction", "kl")
+
+
+@dataclass(frozen=True)
+class Report:
+    """What was built.
+
+    Attributes:
+        directory: the report's folder.
+        dashboard, ranking_csv, loss_curves, scores: the files.
+        gifs: the folders of the best trials' GIFs, best first; empty without checkpoints.
+        notes: sentences about what is missing, and why.
+        ranking: the tables behind it.
+    """
+
+    directory: Path
+    dashboard: Path
+    ranking_csv: Path
+    loss_curves: Path
+    scores: Path
+    gifs: tuple[Path, ...]
+    notes: tuple[str, ...]
+    ranking: Ranking
+
+
+def build_report(
+    run_directory: str | Path,
+    *,
+    traversals: bool = True,
+    best: int = BEST,
+    sheets: int = SHEETS,
+    store: ImageStore | None = None,
+) -> Report:
+    """(Re)build report/ and scores.parquet of a run directory. Each file is replaced as a whole; a reader sees old or
+    new.
+
+    Args:
+        run_directory: with study.json and ledger.jsonl; checkpoints where traversals are wanted.
+        traversals: draw those of trials not drawn before; without, the dashboard still plays the ones that lie there.
+        best: how many trials get GIFs.
+        sheets: how many trials' traversals the dashboard plays, as far as its size budget reaches.
+        store: the images, where they are open already.
+
+    Raises:
+        RunDirectoryError: it is not a run directory, or its ledger has no trial yet.
+        OSError: the folder is not writable.
+    """
+    study = read_study(run_directory)
+    if study.trials.empty:
+        raise RunDirectoryError(f"{study.directory}: the ledger has no trial yet, so there is nothing to report")
+    ranking = rank(study)
+    folder = study.directory / "report"
+    folder.mkdir(exist_ok=True)
+    write_scores(study, study.directory / "scores.parquet")
+    write_ranking(ranking, folder / "ranking.csv")
+    _write_loss_curves(study, folder / "loss_curves.csv")
+    notes = _draw_traversals(study, ranking, folder, store, best, sheets) if traversals else []
+    drawn = read_sheets(folder, ranking)
+    dashboard = write_dashboard(study, ranking, folder / "dashboard.html", drawn, notes)
+    gifs = sorted((p for p in (folder / "gif").glob("*") if p.name.isdigit()), key=lambda p: int(p.name))
+    csv, curves = folder / "ranking.csv", folder / "loss_curves.csv"
+    return Report(
+        folder, dashboard, csv, curves, study.directory / "scores.parquet", tuple(gifs), tuple(notes), ranking
+    )
+
+
+def _draw_traversals(
+    study: Study, ranking: Ranking, folder: Path, store: ImageStore | None, best: int, sheets: int
+) -> list[str]:
+    """Draw what can be drawn; a sentence for what can't."""
+    if not ranking.trials["scored"].any():
+        return ["No traversals: no trial has finished with finite scores."]
+    if importlib.util.find_spec("torch") is None:
+        return ["No traversals: this machine has no torch to open the checkpoints with."]
+    from bvae.cache import CacheError
+    from bvae.data import DataError
+
+    try:
+        return write_portraits(study, ranking, folder, store, best, sheets)
+    except (DataError, CacheError) as error:
+        return [f"No traversals: {error}."]
+
+
+def _write_loss_curves(study: Study, path: Path) -> None:
+    """The losses over steps as CSV, one row per report, atomically."""
+    known = [c for c in ("trial_id", "beta", "latent_dim", "seed", "step", *LOSSES) if c in study.scores]
+    temporary = path.with_name(f".{path.name}.{os.getpid()}")
+    study.scores[known].to_csv(temporary, index=False, float_format="%.6g")
+    os.replace(temporary, path)

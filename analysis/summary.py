@@ -1,0 +1,115 @@
+"""What a ranking says in words: a sentence about the front, and a table for the end of a run in a terminal."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+import pandas as pd
+
+from analysis.columns import column, measured, number
+from analysis.ranking import STATUSES, Ranking
+
+if TYPE_CHECKING:
+    from rich.table import Table
+
+COUNTED = {"finished": "finished", "stopped": "stopped early", "diverged": "diverged", "failed": "failed"}
+
+
+def label(row: Mapping[Any, Any] | pd.Series, settings: tuple[str, ...]) -> str:
+    """A cell or trial in words: "β = 4, 10 latents, learning rate 0.001"."""
+    words = []
+    for name in settings:
+        value = row[name]
+        shown = number(value) if isinstance(value, (int, float)) else str(value)
+        named = {"beta": f"β = {shown}", "latent_dim": f"{shown} latent{'' if value == 1 else 's'}"}
+        words.append(named.get(name, f"{name.replace('_', ' ')} {shown}"))
+    return ", ".join(words)
+
+
+def counts(ranking: Ranking) -> str:
+    """How many trials ended how: "24 trials: 20 finished, 4 stopped early"."""
+    total = len(ranking.trials)
+    ended = ranking.trials["status"].value_counts()
+    parts = [f"{ended[s]} {COUNTED.get(s, s)}" for s in STATUSES if s in ended]
+    return f"{total} trial{'' if total == 1 else 's'}: {', '.join(parts)}"
+
+
+def front_sentence(ranking: Ranking) -> str:
+    """What the front says, in one plain sentence with figures and how sure they are."""
+    front = ranking.front
+    if front.empty:
+        finished = (ranking.trials["status"] == "finished").any()
+        return f"There is no front yet: no trial has {'finite scores' if finished else 'finished'} ({counts(ranking)})."
+    best = ranking.cells.iloc[0]
+    picked = f"{label(best, ranking.settings)}, with {_scores(best, ranking)}{_sureness(best)}"
+    if len(front) == 1 or len(ranking.objectives) == 1:
+        rivals = int((ranking.cells["layer"] > 0).sum())
+        wins = f"beats the other {rivals} ranked at every objective" if rivals else "is all that could be ranked"
+        return f"One cell {wins}: {picked}."
+    low, high = front.iloc[0], front.iloc[-1]
+    first, *others = ranking.objectives
+    gains = " and ".join(f"{column(o).title} improves by {_change(low, high, o)}" for o in others)
+    ends = f"from {label(low, ranking.settings)} to {label(high, ranking.settings)}"
+    return (
+        f"Along the front, {ends}, {column(first).title} "
+        f"worsens by {_change(low, high, first)} while {gains}; the best trade-off is {picked}."
+    )
+
+
+def summary_table(ranking: Ranking, rows: int = 10) -> Table:
+    """The first cells as a table of at most 80 columns, for rich's console.
+
+    The numbers are validation means ± the standard deviation over the scored seeds; a star marks the front.
+    """
+    from rich.table import Table
+
+    table = Table(box=None, pad_edge=False, header_style="bold", caption_justify="left")
+    table.add_column("")
+    for name in ranking.settings[:3]:
+        table.add_column(column(name).title, justify="right", overflow="fold")
+    for name in ranking.objectives:
+        table.add_column(column(name).title, justify="right", no_wrap=True)
+        table.add_column("(test)", justify="right", style="dim")
+    table.add_column("seeds", justify="right")
+    table.add_column("on front", justify="right")
+    for _, cell in ranking.cells.head(rows).iterrows():
+        settings = [number(v) if isinstance(v := cell[s], (int, float)) else str(v) for s in ranking.settings[:3]]
+        scores = [
+            t for o in ranking.objectives for t in (_mean(cell, o), measured(cell.get(f"test_{o}_mean", float("nan"))))
+        ]
+        chance = "" if pd.isna(cell["front_probability"]) else f"{100 * cell['front_probability']:.0f} %"
+        mark = "★" if cell["front"] else str(cell["rank"])
+        table.add_row(mark, *settings, *scores, f"{cell['scored']}/{cell['trials']}", chance)
+    hidden = len(ranking.cells) - rows
+    more = f"; {hidden} more in ranking.csv" if hidden > 0 else ""
+    table.caption = f"★ on the front; ± over seeds; seeds: finished/started{more}"
+    return table
+
+
+def _mean(cell: pd.Series, objective: str) -> str:
+    return measured(cell[f"{objective}_mean"], cell[f"{objective}_std"])
+
+
+def _scores(cell: pd.Series, ranking: Ranking) -> str:
+    """ "reconstruction 28.2 ± 0.4 nats per image and MIG 0.14 ± 0.02 over 3 seeds"."""
+    parts = [f"{column(o).title} {_mean(cell, o)} {column(o).unit}".strip() for o in ranking.objectives]
+    seeds = "in one seed" if cell["scored"] == 1 else f"over {cell['scored']} seeds"
+    lost = int(cell["trials"] - cell["scored"])
+    without = f" ({lost} more did not finish)" if lost else ""
+    return f"{' and '.join(parts)} {seeds}{without}"
+
+
+def _sureness(cell: pd.Series) -> str:
+    """How often the cell stays on the front when the seeds are drawn again."""
+    if pd.isna(cell["front_probability"]):
+        return "; too few seeds finished to say how sure that is"
+    return f", on the front in {100 * cell['front_probability']:.0f} % of bootstrap draws over seeds"
+
+
+def _change(low: pd.Series, high: pd.Series, objective: str) -> str:
+    """ "25.7 ± 1.1 nats per image": the difference of two means and the standard error of that difference."""
+    change = abs(high[f"{objective}_mean"] - low[f"{objective}_mean"])
+    errors = [cell[f"{objective}_std"] ** 2 / cell["scored"] for cell in (low, high)]
+    unit = column(objective).unit
+    return f"{measured(change, sum(errors) ** 0.5)} {unit}".strip()

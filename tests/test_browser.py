@@ -1,0 +1,219 @@
+"""The dashboard in a real browser, opened from disk: nothing is fetched, nothing fails, what is clicked answers.
+
+Screenshots at desktop and phone width, light and dark, are kept in artifacts/ for people to look at.
+"""
+
+import json
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from constructed import grid, write_study
+
+from analysis.dashboard import write_dashboard
+from analysis.portraits import read_sheets, sheet_path
+from analysis.ranking import rank
+from analysis.traversals import VALUES, Latent, frame_sheet, save_png
+from analysis.trials import read_study
+
+api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
+CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
+pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="no Chromium on this machine: apt-get install chromium")
+ARGUMENTS = "--no-sandbox --disable-gpu --disable-background-networking --disable-component-update --disable-sync"
+ARTIFACTS = Path(__file__).parents[1] / "artifacts"
+NAME = "made <script>document.title='stolen'</script>"
+
+
+@pytest.fixture(scope="module")
+def dashboard(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A study of 24 trials; its best has a sheet of frames whose brightness is the column's number."""
+    directory = write_study(tmp_path_factory.mktemp("browser") / "study", grid(), NAME)
+    study = read_study(directory)
+    ranking = rank(study)
+    best = str(ranking.trials["trial_id"].iloc[0])
+    latents = [Latent(1, 2.5, "scale"), Latent(0, 0.001)]
+    frames = np.broadcast_to(np.arange(13, dtype=np.uint8)[:, None, None, None] * 20, (2, 13, 1, 64, 64))
+    path = sheet_path(directory, best)
+    path.parent.mkdir()
+    save_png(path, frame_sheet(frames, latents, frames[0, :2], frames[0, :2]))
+    about = {"trial_id": best, "values": VALUES.tolist(), "pairs": 2}
+    described = [{**of._asdict(), "dead": of.dead} for of in latents]
+    path.with_suffix(".json").write_text(json.dumps(about | {"latents": described}))
+    return write_dashboard(study, ranking, directory / "dashboard.html", read_sheets(directory, ranking))
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Any]:
+    with api.sync_playwright() as playwright:
+        chromium = playwright.chromium.launch(executable_path=CHROMIUM, args=ARGUMENTS.split())
+        yield chromium
+        chromium.close()
+
+
+@pytest.fixture(scope="module")
+def opened(browser: Any, dashboard: Path) -> Any:
+    """The page, drawn, with the list of all that it logged as a problem or asked from anywhere."""
+    page = browser.new_page(viewport={"width": 1280, "height": 900})
+    complaints: list[str] = []
+    page.on(
+        "console",
+        lambda m: m.type in ("error", "warning") and not m.text.startswith("[.WebGL") and complaints.append(m.text),
+    )
+    page.on("pageerror", lambda e: complaints.append(str(e)))
+    page.on("request", lambda r: r.url.startswith(("file:", "data:", "blob:")) or complaints.append(r.url))
+    page.goto(dashboard.as_uri())
+    page.wait_for_selector("html[data-drawn]")
+    return page, complaints
+
+
+@pytest.fixture
+def page(opened: Any) -> Iterator[Any]:
+    """The page with nothing filtered and nothing open; the test fails if the page complained meanwhile."""
+    page, complaints = opened
+    page.evaluate(
+        """() => { document.getElementById("trial").close(); filter.brushed = null;
+        for (const name of ["beta", "latent_dim", "status"]) filter[name].clear(); changed(); }"""
+    )
+    yield page
+    assert complaints == []
+
+
+def chip(page: Any, group: str, text: str) -> Any:
+    return page.locator("#filters div", has=page.locator(".of", has_text=group)).get_by_role(
+        "button", name=text, exact=True
+    )
+
+
+def rows(page: Any) -> int:
+    return int(page.locator("#trial-table tbody tr").count())
+
+
+def visible_curves(page: Any) -> int:
+    traces = "document.querySelector('#learning-curves .plot').data"
+    return int(page.evaluate(f"{traces}.filter((t) => t.meta?.trial && t.visible !== false).length"))
+
+
+def test_a_name_is_only_a_name(page: Any) -> None:
+    assert page.title() == f"{NAME} · β-VAE study"
+    assert page.locator("h1").inner_text() == NAME
+
+
+def test_every_figure_is_drawn(page: Any) -> None:
+    sections = page.locator("section:has(.panels)")
+    for i in range(sections.count()):
+        assert sections.nth(i).locator(".plot .main-svg").count() > 0, sections.nth(i).get_attribute("id")
+
+
+def test_the_menu_changes_the_axis(page: Any) -> None:
+    title = page.locator("#trade-off .ytitle")
+    assert title.text_content().startswith("MIG")
+    page.select_option("#trade-off-menu", index=1)
+    page.wait_for_function("!document.querySelector('#trade-off .ytitle').textContent.startsWith('MIG')")
+    page.select_option("#trade-off-menu", index=0)
+
+
+def test_chips_filter_figures_and_tables(page: Any) -> None:
+    assert (rows(page), visible_curves(page)) == (24, 24)
+    chip(page, "β", "4").click()
+    assert (rows(page), visible_curves(page)) == (6, 6)
+    assert page.locator("#ranking tr.dim").count() == 6
+    chip(page, "latents", "10").click()
+    assert rows(page) == 3
+    page.get_by_role("button", name="Show all", exact=True).click()
+    assert (rows(page), page.locator("#ranking tr.dim").count()) == (24, 0)
+
+
+def test_brushing_the_trade_off_filters_everything(page: Any) -> None:
+    page.evaluate(
+        """() => { const plot = document.querySelector("#trade-off .plot");
+        const trace = plot.data.find((t) => t.name === "seeds");
+        const points = [0, 1, 2].map((i) => ({ data: trace, customdata: trace.customdata[i] }));
+        plot.emit("plotly_selected", { points }); }"""
+    )
+    assert (rows(page), visible_curves(page)) == (3, 3)
+    assert "3 of 24 trials" in page.locator("#filters").inner_text()
+
+
+def test_brushing_an_axis_filters_everything_and_can_be_undone(page: Any) -> None:
+    """Keep the lines with MIG above the 18th of 24 values, as a drag on that axis would."""
+    restyle = """(ranges) => { const node = document.querySelector("#parallel .plot");
+        const at = node.data[0].dimensions.findIndex((d) => d.label === "MIG");
+        const bound = study.trials.map((t) => t.scores.mig).sort((a, b) => a - b)[17];
+        Plotly.restyle(node, { [`dimensions[${at}].constraintrange`]: ranges ? [[bound + 1e-9, 1]] : [null] }); }"""
+    page.evaluate(restyle, True)
+    page.wait_for_function("document.querySelectorAll('#trial-table tbody tr').length === 6")
+    assert visible_curves(page) == 6
+    page.evaluate(restyle, False)
+    page.wait_for_function("document.querySelectorAll('#trial-table tbody tr').length === 24")
+
+
+def test_a_click_on_a_point_opens_that_trial(page: Any) -> None:
+    place, trial_id = page.evaluate(
+        """() => { const plot = document.querySelector("#trade-off .plot");
+        const at = plot.data.findIndex((t) => t.name === "seeds"); const trace = plot.data[at];
+        plot.scrollIntoView({ behavior: "instant", block: "center" });
+        const points = plot.querySelectorAll(".scatterlayer .trace")[at].querySelectorAll(".point");
+        const now = points[0].getBoundingClientRect();
+        return [[now.x + now.width / 2, now.y + now.height / 2], trace.customdata[0]]; }"""
+    )
+    page.mouse.move(*place)
+    page.mouse.click(*place)
+    page.wait_for_selector("dialog[open]")
+    assert page.locator("dialog h2").inner_text().strip() == trial_id
+    assert page.url.endswith(f"#trial={trial_id}")
+
+
+def test_a_stopped_trial_says_why(page: Any) -> None:
+    row = page.locator("#trial-table tbody tr", has=page.locator(".status.stopped")).first
+    row.click()
+    text = page.locator("dialog").inner_text()
+    assert "4 of 5 at this rung are on better fronts" in text
+    assert "stopped at step" in text
+    page.keyboard.press("Escape")
+    page.wait_for_selector("dialog", state="hidden")
+
+
+def test_traversals_move_stop_and_follow_the_slider(page: Any) -> None:
+    frame = page.locator("#traversals .tile .frame").first
+    frame.scroll_into_view_if_needed()
+    position = "(node) => node.style.backgroundPosition"
+    before = frame.evaluate(position)
+    page.wait_for_function(f"(was) => ({position})(document.querySelector('#traversals .frame')) !== was", arg=before)
+    page.locator("#traversals").get_by_role("button", name="Pause").click()
+    slider = page.locator("#traversals input").first
+    slider.fill("12")
+    assert frame.evaluate(position).startswith("100% 0%")
+    slider.fill("0")
+    page.wait_for_timeout(300)
+    assert frame.evaluate(position).startswith("0% 0%")
+    assert page.locator("#traversals .tile.dead").count() == 1
+
+
+def test_the_table_sorts(page: Any) -> None:
+    page.locator("#trial-table").get_by_role("button", name="MIG").click()
+    page.locator("#trial-table").get_by_role("button", name="MIG").click()
+    values = page.evaluate("study.trials.map((t) => t.scores.mig)")
+    first = page.locator("#trial-table tbody tr").first.locator("button.link").inner_text()
+    assert first == page.evaluate("(best) => study.trials.find((t) => t.scores.mig === best).id", max(values))
+
+
+def test_the_theme_reaches_the_figures(page: Any) -> None:
+    color = "getComputedStyle(document.querySelector('#trade-off .xtitle')).fill"
+    light = page.evaluate(color)
+    page.locator("#theme").click()
+    page.wait_for_function(f"(was) => {color} !== was", arg=light)
+
+
+@pytest.mark.parametrize("width", [1280, 390])
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_it_fits_desktop_and_phone(browser: Any, dashboard: Path, width: int, scheme: str) -> None:
+    page = browser.new_page(viewport={"width": width, "height": 844}, color_scheme=scheme)
+    page.goto(dashboard.as_uri())
+    page.wait_for_selector("html[data-drawn]")
+    ARTIFACTS.mkdir(exist_ok=True)
+    page.screenshot(path=ARTIFACTS / f"dashboard-{width}-{scheme}.png", full_page=True)
+    assert page.evaluate("document.documentElement.scrollWidth") <= width
+    page.close()

@@ -1,0 +1,144 @@
+"""The page as text: what it says, that names stay names, that nothing is fetched, that it stays small."""
+
+import json
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+from constructed import MadeTrial, grid, write_study
+
+from analysis import dashboard
+from analysis.dashboard import page_data, why, within_budget, write_dashboard
+from analysis.figures import FIGURES
+from analysis.ranking import rank
+from analysis.trials import Study, read_study
+
+NASTY = "</script><script>alert(1)</script> & \u2028 $name"
+
+
+def page(directory: Path, trials: list[MadeTrial], name: str = "made", **more: Any) -> str:
+    study = read_study(write_study(directory / "study", trials, name))
+    return write_dashboard(study, rank(study), directory / "dashboard.html", **more).read_text(encoding="utf-8")
+
+
+def data_of(html: str) -> dict[str, Any]:
+    found = re.search(r'<script type="application/json" id="study">(.*?)</script>', html, re.DOTALL)
+    assert found
+    data: dict[str, Any] = json.loads(found.group(1))
+    return data
+
+
+def without_plotly(html: str) -> str:
+    return html.replace(dashboard.get_plotlyjs(), "")
+
+
+def test_names_that_a_user_chose_are_only_names(tmp_path: Path) -> None:
+    trials = [
+        MadeTrial(NASTY, status="failed", last=None, error=f"Traceback\n{NASTY}"),
+        MadeTrial("b", settings={"architecture": NASTY}),
+    ]
+    html = without_plotly(page(tmp_path, trials, name=NASTY, notes=[NASTY]))
+    assert "<script>alert" not in html
+    assert html.count("<script") == html.count("</script>") == 3
+    assert NASTY in {t["id"] for t in data_of(html)["trials"]}  # It arrives whole all the same.
+    assert "&lt;/script&gt;&lt;script&gt;alert(1)&lt;/script&gt; &amp;" in html
+
+
+def test_the_page_may_ask_nobody_for_anything(tmp_path: Path) -> None:
+    html = page(tmp_path, grid())
+    policy = re.search(r'Content-Security-Policy" content="([^"]*)"', html)
+    assert policy
+    rules = dict(rule.strip().split(" ", 1) for rule in policy.group(1).split(";"))
+    assert rules["default-src"] == "'none'"
+    assert not [source for source in " ".join(rules.values()).split() if "http" in source or source == "*"]
+    assert not re.findall(r'(?:src|href)="(?!#|data:)[^"]*"', without_plotly(html))
+    assert html.count(dashboard.get_plotlyjs()) == 1
+
+
+def test_every_figure_of_the_registry_is_on_the_page_in_order(tmp_path: Path) -> None:
+    html = page(tmp_path, grid())
+    places = [html.index(f'<section id="{f.name}">') for f in FIGURES]
+    assert places == sorted(places)
+    assert list(data_of(html)["figures"]) == [f.name for f in FIGURES]
+
+
+def test_the_table_says_why_each_trial_was_stopped(tmp_path: Path) -> None:
+    trials = [
+        MadeTrial("a"),
+        MadeTrial("s", seed=1, status="stopped", last=300),
+        MadeTrial("f", seed=2, status="failed", last=100, error="Traceback (most recent call last):\nMemoryError: out"),
+    ]
+    rows = {t["id"]: t for t in data_of(page(tmp_path, trials))["trials"]}
+    assert rows["s"]["why"] == "rung 2, step 300: 4 of 5 at this rung are on better fronts"
+    assert rows["f"]["why"] == "MemoryError: out"
+    assert rows["a"]["why"] == ""
+    assert [d["keep"] for d in rows["s"]["decisions"]] == [True, False]
+    assert rows["s"]["rank"] is None
+    assert rows["a"]["rank"] == 1
+
+
+def test_a_stopped_trial_without_a_decision_gets_no_invented_reason() -> None:
+    assert why({"status": "stopped", "error": None}, []) == ""
+
+
+def test_the_data_hold_scores_settings_and_curves(tmp_path: Path) -> None:
+    data = data_of(page(tmp_path, [MadeTrial("a", mig=0.25)]))
+    [trial] = data["trials"]
+    assert trial["scores"]["mig"] == 0.25
+    assert trial["test"]["mig"] == pytest.approx(0.2525)
+    assert trial["settings"]["batch_size"] == 64
+    steps, values = data["curves"]["mig"]["values"]["a"]
+    assert (steps[0], steps[-1], values[-1]) == (100, 2700, 0.25)
+
+
+def test_numbers_that_json_lacks_become_null(tmp_path: Path) -> None:
+    html = page(tmp_path, [MadeTrial("a"), MadeTrial("n", seed=1, metrics={"mig": None, "test_mig": None})])
+    rows = {t["id"]: t for t in data_of(html)["trials"]}
+    assert rows["n"]["scores"]["mig"] is None
+    assert "NaN" not in json.dumps(data_of(html))
+
+
+def test_what_is_missing_is_said_at_the_top(tmp_path: Path) -> None:
+    assert '<p class="note">No traversals: no torch.</p>' in page(tmp_path, grid(), notes=["No traversals: no torch."])
+
+
+def test_the_size_budget_is_kept_and_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(dashboard, "SHEET_BUDGET", 1000)
+    sheet = {"src": "x" * 400, "trial_id": "t0", "values": [0.0], "latents": [], "pairs": 0}
+    sheets = {f"t{i}": sheet for i in range(5)}
+    kept, left_out = within_budget(sheets)
+    assert (list(kept), left_out) == (["t0", "t1"], 3)
+    html = page(tmp_path, grid(), sheets=sheets)
+    assert list(data_of(html)["sheets"]) == ["t0", "t1"]
+    assert "The traversals of 3 trials are left out" in html
+
+
+def test_a_hundred_trials_stay_under_the_size_that_is_promised(tmp_path: Path) -> None:
+    trials = [MadeTrial(f"t{i}", beta=2.0 ** (i % 8), latent_dim=4 + i // 8 % 3, seed=i // 24) for i in range(100)]
+    html = page(tmp_path, trials)
+    assert len(html.encode()) + dashboard.SHEET_BUDGET < 25e6
+
+
+def test_a_study_that_still_runs_says_so(tmp_path: Path) -> None:
+    assert "The study is unfinished" in page(tmp_path, [MadeTrial("a"), MadeTrial("u", status="unfinished", last=200)])
+    assert "The study is unfinished" not in page(tmp_path / "done", [MadeTrial("a")])
+
+
+def test_the_page_is_replaced_as_a_whole(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    before = page(tmp_path, grid())
+    study = read_study(tmp_path / "study")
+
+    def broken(*_: object) -> None:
+        raise OSError("disk full")
+
+    monkeypatch.setattr("os.replace", broken)
+    with pytest.raises(OSError, match="disk full"):
+        write_dashboard(study, rank(study), tmp_path / "dashboard.html", notes=["news"])
+    assert (tmp_path / "dashboard.html").read_text(encoding="utf-8") == before
+
+
+def test_page_data_needs_no_decisions(tmp_path: Path) -> None:
+    study = read_study(write_study(tmp_path / "study", [MadeTrial("a", last=50, status="unfinished")]))
+    assert isinstance(study, Study)
+    assert page_data(study, rank(study), {f.name: {} for f in FIGURES}, {})["trials"][0]["decisions"] == []
