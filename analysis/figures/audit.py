@@ -40,7 +40,8 @@ def survival_data(study: Study, ranking: Ranking) -> Survival:
     trials, end = ranking.trials, int(study.info["steps"])
     steps = [0, *(int(r) for r in study.info.get("rungs", []) if r < end), end]
     shares, counts = {}, {}
-    for beta, group in trials.groupby("beta"):
+    for beta in sorted(trials["beta"].unique()):
+        group = trials[trials["beta"] == beta]
         # A trial stopped at a rung reached it, but did not train past it.
         past = [((group["step"] > s) | (group["step"] >= end)).mean() for s in steps[:-1]]
         shares[float(beta)] = [float(p) for p in past] + [float((group["status"] == "finished").mean())]
