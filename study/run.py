@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import argparse
 import logging
+import os
+import signal
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -15,6 +17,8 @@ from rich.logging import RichHandler
 
 from bvae.config import ConfigError, UserError
 from study.space import PRESETS, Settings
+
+INTERRUPTED = 130  # the exit code of a study that is not finished
 
 
 @dataclass(frozen=True)
@@ -56,6 +60,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line; returns the exit code: 0 done, 2 a user's mistake, 130 interrupted."""
     logging.basicConfig(level=logging.WARNING, format="%(message)s", handlers=[_log_handler()])
     logging.getLogger("bvae").setLevel(logging.INFO)
+    before = signal.signal(
+        signal.SIGTERM, lambda *_: os.kill(os.getpid(), signal.SIGINT)
+    )  # It ends as cleanly as Ctrl-C.
     try:
         options = parse(sys.argv[1:] if arguments is None else arguments)
         from study import cluster
@@ -67,6 +74,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except UserError as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
+    except KeyboardInterrupt:  # Before the first trial or while the report was built; in between, Tune takes it.
+        print("\nInterrupted. The same command goes on from here.", file=sys.stderr)
+        return INTERRUPTED
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 def _log_handler() -> logging.Handler:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import signal
 from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
@@ -24,13 +23,12 @@ from study.lanes import Lane
 from study.ledger import LedgerCallback, Progress, name_of, read_progress, restore_decisions
 from study.live import View, duration
 from study.pareto_asha import ParetoASHA
-from study.run import Options
+from study.run import INTERRUPTED, Options
 from study.space import Settings, check, plan, trial_id
 from study.trainable import Assignment, run_trial
 
 OBJECTIVES = {"reconstruction": "min", "mig": "max"}
 CHECKPOINTS_KEPT = 2  # per trial: the newest, and the one before in case the newest is damaged
-INTERRUPTED = 130
 
 
 def run(options: Options, console: Console) -> int:
@@ -152,12 +150,8 @@ def _tune(
             verbose=0,
         ),
     )
-    before = signal.signal(signal.SIGTERM, lambda *_: os.kill(os.getpid(), signal.SIGINT))
-    try:
-        with view:
-            tuner.fit()
-    finally:
-        signal.signal(signal.SIGTERM, before)
+    with view:
+        tuner.fit()  # On SIGINT it stops between two events and returns.
 
 
 def run_trial_in_assignment(config: dict[str, Any]) -> None:
