@@ -27,7 +27,7 @@ from analysis.columns import column
 from analysis.figures import FIGURES
 from analysis.figures.style import DARK_MAP, DARK_RAMP, MAP, RAMP, BetaScale, symbols
 from analysis.ranking import BOOKKEEPING, Ranking
-from analysis.summary import front_sentence, label
+from analysis.summary import front_sentence
 from analysis.trials import Study
 
 SCRIPTS = ("state.js", "figures.js", "traversals.js", "trials.js", "start.js")
@@ -158,7 +158,9 @@ def _gallery(sheets: Mapping[str, Mapping[str, Any]]) -> str:
 
 def _trials(study: Study, ranking: Ranking, scores: Sequence[str]) -> list[dict[str, Any]]:
     """One dictionary per trial, best first."""
-    decisions = {t: g.to_dict("records") for t, g in study.decisions.groupby("trial_id")}
+    decisions: dict[str, list[dict[Any, Any]]] = {}
+    for decision in study.decisions.to_dict("records"):
+        decisions.setdefault(decision["trial_id"], []).append(decision)
     scale, symbol = BetaScale(ranking.trials["beta"]), symbols(ranking.trials["latent_dim"])
     config = [c for c in study.trials.columns if c not in BOOKKEEPING]
     rows = []
@@ -166,7 +168,7 @@ def _trials(study: Study, ranking: Ranking, scores: Sequence[str]) -> list[dict[
         made = decisions.get(t["trial_id"], [])
         keys = ("step", "rung", "keep", "reason")
         row = {k: t[k] for k in ("rank", "cell", "beta", "latent_dim", "seed", "status", "step", "checkpoint")}
-        row |= {"id": t["trial_id"], "label": label(t, ranking.settings), "why": why(t, made)}
+        row |= {"id": t["trial_id"], "label": t["label"], "why": why(t, made)}
         row |= {
             "ramp": scale.place(t["beta"]),
             "symbol": symbol[t["latent_dim"]],

@@ -12,7 +12,7 @@ import pandas as pd
 from analysis.columns import column, measured, number
 from analysis.figures.style import BetaScale, symbols
 from analysis.ranking import Ranking, front_hypervolume, preferences
-from analysis.summary import COUNTED, label
+from analysis.summary import COUNTED
 from analysis.trials import Study
 
 # Marks in a box from -10 to 10, drawn once and referred to by name; the names are Plotly's.
@@ -50,7 +50,7 @@ def facts(study: Study, ranking: Ranking) -> str:
         if len(scored):
             best = scored.loc[scored[name].idxmax() if mode == "max" else scored[name].idxmin()]
             unit = f"<small> {column(name).unit.replace(' per image', '')}</small>" if column(name).unit else ""
-            items.append((measured(best[name]) + unit, f"best {column(name).title}", label(best, ranking.settings)))
+            items.append((measured(best[name]) + unit, f"best {column(name).title}", best["label"]))
     items.extend(_cost(study))
     volume = front_hypervolume(ranking)
     if volume > 0:
@@ -147,7 +147,7 @@ def preference_bar(ranking: Ranking) -> str:
     parts = []
     for _, s in stretches.iterrows():
         cell = cells.loc[int(s["rank"])]
-        name = escape(label(cell, ranking.settings))
+        name = escape(cell["label"])
         place = scale.place(cell["beta"])
         share = f"flex:{s['high'] - s['low']:.4f} 1 0"
         parts.append(f'<div style="{share}" data-fill="{place:.4f}" title="{name}">{name}</div>')

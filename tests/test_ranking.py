@@ -10,7 +10,7 @@ from constructed import MadeTrial, grid, write_study
 from rich.console import Console
 
 from analysis.ranking import Ranking, best_trials, front_hypervolume, preferences, rank, write_ranking
-from analysis.summary import front_sentence, label, summary_table
+from analysis.summary import front_sentence, summary_table
 from analysis.trials import read_study
 from analysis.uncertainty import bootstrap_means, front_probability
 
@@ -87,7 +87,7 @@ def test_only_what_differs_is_a_setting(four_cells: Ranking, tmp_path: Path) -> 
     ranking = ranked(tmp_path / "rates", trials)
     assert ranking.settings == ("beta", "latent_dim", "learning_rate")
     assert len(ranking.cells) == 2
-    assert label(ranking.cells.iloc[0], ranking.settings) == "β = 4, 4 latents, learning rate 0.001"
+    assert ranking.cells["label"].iloc[0] == "β = 4, 4 latents, learning rate 0.001"
 
 
 def test_settings_that_are_missing_make_one_cell(tmp_path: Path) -> None:
