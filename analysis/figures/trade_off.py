@@ -12,7 +12,7 @@ import pandas as pd
 import plotly.graph_objects as go
 
 from analysis.columns import Column, column, measured
-from analysis.figures.style import INK, QUIET, BetaScale, axis, empty, layout, scatter, symbols
+from analysis.figures.style import INK, QUIET, WEBGL_FROM, BetaScale, axis, empty, layout, scatter, symbols
 from analysis.front import on_front
 from analysis.ranking import Ranking
 
@@ -85,17 +85,16 @@ def trade_off_figure(data: TradeOff) -> go.Figure:
     return figure
 
 
-def _cell_trace(cells: pd.DataFrame, symbol: dict[float, str]) -> go.Scatter:
+def _cell_trace(cells: pd.DataFrame, symbol: dict[float, str]) -> go.Scatter | go.Scattergl:
     marker = {
-        "size": 15,
+        "size": 15 if len(cells) < WEBGL_FROM else 8,
         "color": np.log10(cells["beta"]),
         "coloraxis": "coloraxis",
         "line": {"width": 1.2, "color": INK},
     }
     marker["symbol"] = [symbol.get(size, "circle") for size in cells["latent_dim"]]
-    bars = {
-        f"error_{a}": {"array": cells[f"{a}_std"].fillna(0), "color": QUIET, "thickness": 1.2, "width": 0} for a in "xy"
-    }
+    look = {"color": QUIET, "thickness": 1.2, "width": 0}
+    bars = {f"error_{a}": {"array": s.fillna(0), **look} for a in "xy" if (s := cells[f"{a}_std"]).notna().any()}
     points = {
         "x": cells["x"],
         "y": cells["y"],
@@ -103,7 +102,8 @@ def _cell_trace(cells: pd.DataFrame, symbol: dict[float, str]) -> go.Scatter:
         "hoverinfo": "text",
         "customdata": cells["rank"].tolist(),
     }
-    return go.Scatter(name="cell mean ± std", mode="markers", marker=marker, meta={"cells": 1}, **bars, **points)
+    look = {"marker": marker, "meta": {"cells": 1}, "mode": "markers"}
+    return scatter(len(cells))(name="cell mean ± std", **look, **bars, **points)
 
 
 def _span(data: TradeOff, name: str) -> list[float] | None:
