@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import zipfile
+import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,7 +21,7 @@ from bvae.cache import Entry, Source, open_entry
 from bvae.config import UserError
 
 CHUNK = 16_384  # images that are packed or rendered at a time
-SPLITS = ("holdout", "none")
+UNREADABLE = (OSError, EOFError, ValueError, zipfile.BadZipFile, zlib.error)  # what a damaged .npz raises
 
 
 class DataError(UserError):
@@ -210,7 +211,7 @@ def _array_header(
     try:
         with archive.open(f"{key}.npy") as member:
             actual, _, dtype = _read_header(member)
-    except (ValueError, zipfile.BadZipFile, EOFError) as error:
+    except UNREADABLE as error:
         raise DataError(f"{path}: '{key}' can't be read ({error})") from None
     if dtype.hasobject:
         raise DataError(f"{path}: '{key}' is an array of pickled objects, which is never opened; save it as numbers")
@@ -233,7 +234,7 @@ def _array(
     try:
         with archive.open(f"{key}.npy") as member:
             return np.lib.format.read_array(member, allow_pickle=False)
-    except (ValueError, zipfile.BadZipFile, EOFError) as error:
+    except UNREADABLE as error:
         raise DataError(f"{path}: '{key}' can't be read ({error})") from None
 
 
@@ -254,7 +255,7 @@ def _chunks(path: Path, key: str) -> Iterator[npt.NDArray[np.uint8]]:
             count = min(CHUNK, shape[0] - start)
             try:
                 data = member.read(count * row)
-            except (zipfile.BadZipFile, EOFError, OSError, ValueError) as error:
+            except UNREADABLE as error:
                 raise DataError(f"{path}: '{key}' can't be read ({error})") from None
             if len(data) != count * row:
                 raise DataError(f"{path}: '{key}' is truncated")

@@ -103,10 +103,12 @@ def train(
     if resume and resume.config != config:
         raise ValueError("the checkpoint belongs to a trial with other settings")
     device = torch.device(device)
+    trained_on = split(len(store), config.split, config.split_seed).train
     vae = VAE(config).to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
     noise = torch.Generator(device).manual_seed(config.seed)
     optimizer = torch.optim.Adam(vae.parameters(), lr=config.learning_rate, fused=True)
     done, seconds = 0, 0.0
+    vae.start_at(mean_intensity(store, trained_on))
     if resume:
         done, seconds = resume.step, resume.seconds
         vae.load_state_dict(resume.weights)
@@ -116,7 +118,7 @@ def train(
         else:  # A generator's state belongs to its kind of device: on another, draw anew from seed and step.
             noise.manual_seed(config.seed + resume.step)
     stops = sorted(step for step in set(report_at) if done < step <= config.steps)
-    order = image_order(split(len(store), config.split, config.split_seed).train, config, first_step=done + 1)
+    order = image_order(trained_on, config, first_step=done + 1)
     for stop in stops:
         started = time.perf_counter()
         sums = torch.zeros(3, dtype=torch.float64, device=device)
@@ -148,6 +150,12 @@ def _gradient_step(
     loss.backward()
     optimizer.step()
     return torch.stack((loss.detach(), reconstruction.detach(), kl.detach()))
+
+
+def mean_intensity(store: ImageStore, indices: npt.NDArray[np.int64]) -> float:
+    """Of about a thousand images spread evenly over `indices`, kept off 0 and 1."""
+    sample = store.images(indices[:: max(1, len(indices) // 1000)])
+    return float(np.clip(sample.mean() / store.white, 1e-3, 1 - 1e-3))
 
 
 def image_order(

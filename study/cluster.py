@@ -22,6 +22,7 @@ def prepare(address: str | None) -> None:
     # snapshots of the whole experiment are never read.
     os.environ.setdefault("TUNE_DISABLE_AUTO_CALLBACK_LOGGERS", "1")
     os.environ.setdefault("TUNE_GLOBAL_CHECKPOINT_S", "300")
+    os.environ.setdefault("RAY_AIR_NEW_OUTPUT", "0")  # With verbose=0 the old output is silent; the new one is not.
     if address is None:
         os.environ["RAY_AUTH_MODE"] = "token"
         os.environ["RAY_AUTH_TOKEN"] = secrets.token_hex(32)

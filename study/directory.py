@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import platform
+import shutil
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping, Sequence
@@ -59,33 +60,52 @@ def describe(
 
 
 @contextmanager
-def opened(directory: Path, description: Mapping[str, Any]) -> Iterator[bool]:
-    """Hold a run directory for one driver, creating it if it is new; yields whether an earlier run has been there.
+def held(directory: Path) -> Iterator[None]:
+    """Hold a run directory for one driver, creating it if it is new; one in which no study was begun is removed again.
 
     Raises:
-        StudyError: it holds another study, another driver is at work in it, or it can't be written.
+        StudyError: another driver is at work in it, or it can't be written.
     """
+    created = not directory.exists()
+    lock = FileLock(directory / ".lock", timeout=0)
     try:
         directory.mkdir(parents=True, exist_ok=True)
-        lock = FileLock(directory / ".lock", timeout=0)
-        with lock:
-            path = directory / "study.json"
-            known = path.exists()
-            if known:
-                _refuse_differences(directory, json.loads(path.read_text(encoding="utf-8")), description)
-            else:
-                if others := [entry.name for entry in directory.iterdir() if entry.name != ".lock"]:
-                    raise StudyError(
-                        f"{directory} is not empty and no study ({', '.join(sorted(others)[:3])}, ...); choose another --name"
-                    )
-                temporary = path.with_name(f".study.json.{os.getpid()}")
-                temporary.write_text(json.dumps(description, indent=1), encoding="utf-8")
-                os.replace(temporary, path)
-            yield known
+        lock.acquire()
     except Timeout:
         raise StudyError(f"another process is running the study in {directory}; wait for it or stop it") from None
-    except json.JSONDecodeError as error:
-        raise StudyError(f"{directory / 'study.json'} is damaged ({error}); choose another --name") from None
+    except OSError as error:
+        raise StudyError(f"{directory} can't be written ({error.strerror}); choose another --storage or --name") from None
+    try:
+        yield
+    finally:
+        lock.release()
+        if created and not (directory / "study.json").exists():
+            shutil.rmtree(directory, ignore_errors=True)
+
+
+def is_known(directory: Path, description: Mapping[str, Any]) -> bool:
+    """Whether the study that is described has been begun in a directory.
+
+    Raises:
+        StudyError: it holds another study, or something else.
+    """
+    path = directory / "study.json"
+    if path.exists():
+        try:
+            _refuse_differences(directory, json.loads(path.read_text(encoding="utf-8")), description)
+        except (json.JSONDecodeError, KeyError, TypeError) as error:
+            raise StudyError(f"{path} is damaged ({error}); choose another --name") from None
+        return True
+    if directory.is_dir() and (others := sorted({entry.name for entry in directory.iterdir()} - {".lock"})):
+        raise StudyError(f"{directory} holds no study, but {', '.join(others[:3])}; choose another --name")
+    return False
+
+
+def begin(directory: Path, description: Mapping[str, Any]) -> None:
+    """Write study.json, whole or not at all."""
+    temporary = directory / f".study.json.{os.getpid()}"
+    temporary.write_text(json.dumps(description, indent=1), encoding="utf-8")
+    os.replace(temporary, directory / "study.json")
 
 
 def check_writable(storage: Path) -> None:

@@ -15,7 +15,7 @@ from rich.console import Console
 from bvae import data
 from bvae.config import ConfigError, TrialConfig
 from study import cluster
-from study.directory import check_writable, describe, opened
+from study.directory import begin, check_writable, describe, held, is_known
 from study.estimate import estimate
 from study.lanes import Lane
 from study.ledger import LedgerCallback, Progress, name_of, read_progress, restore_decisions
@@ -58,25 +58,28 @@ def run(options: Options, console: Console) -> int:
     if options.dry_run:
         _print_plan(console, name, settings, trials, rungs, store, options)
         return 0
+    directory = storage / name
     description = describe(name, settings, store, source, list(trials), rungs, OBJECTIVES)
-    with cluster.connected(options.address, options.cpus):
-        concurrent = lane.concurrent(options.max_concurrent)
-        with opened(storage / name, description) as known:
-            progress = read_progress(storage / name, settings.steps, console.print) if known else None
-            waiting = [trial for trial in trials if not progress or trial not in progress.ended]
-            if waiting:
-                view = View(name, trials, rungs, settings.reduction_factor, OBJECTIVES, console)
-                if progress:
-                    console.print(f"Going on with {name}: {len(waiting)} of {len(trials)} trials are left.")
-                    view.replay(progress.events)
-                    if scheduler:
-                        restore_decisions(scheduler, progress.events)
-                assignments = _assignments(waiting, trials, settings, rungs, source, lane, progress)
-                _tune(assignments, storage / name, scheduler, view, progress, lane, concurrent, options.max_failures)
-            else:
-                console.print(f"{name} is finished: all {len(trials)} trials have ended. Building its report anew.")
-            left = set(trials) - set(read_progress(storage / name, settings.steps, console.print).ended)
-            return _finish(console, storage / name, left, interrupted=bool(left))
+    is_known(directory, description)  # Refuses another study before the folder is touched.
+    with held(directory):
+        progress = read_progress(directory, settings.steps, console.print) if is_known(directory, description) else None
+        waiting = [trial for trial in trials if not progress or trial not in progress.ended]
+        if waiting:
+            view = View(name, trials, rungs, settings.reduction_factor, OBJECTIVES, console)
+            if progress:
+                console.print(f"Going on with {name}: {len(waiting)} of {len(trials)} trials are left.", highlight=False)
+                view.replay(progress.events)
+                if scheduler:
+                    restore_decisions(scheduler, progress.events)
+            assignments = _assignments(waiting, trials, settings, rungs, source, lane, progress)
+            with cluster.connected(options.address, options.cpus):
+                concurrent = lane.concurrent(options.max_concurrent)
+                if not progress:
+                    begin(directory, description)
+                _tune(assignments, directory, scheduler, view, progress, lane, concurrent, options.max_failures)
+        else:
+            console.print(f"{name} is finished: all {len(trials)} trials have ended. Building its report anew.", highlight=False)
+        return _finish(console, directory, settings, len(trials))
 
 
 def _scheduler(settings: Settings) -> ParetoASHA | None:
@@ -155,9 +158,10 @@ def run_trial_in_assignment(config: dict[str, Any]) -> None:
     run_trial(config["assignment"])
 
 
-def _finish(console: Console, directory: Path, left: set[str], interrupted: bool) -> int:
+def _finish(console: Console, directory: Path, settings: Settings, count: int) -> int:
     """Build the report, print the ranking, and say how to go on if trials are left."""
-    return INTERRUPTED if interrupted else 0
+    left = count - len(read_progress(directory, settings.steps, console.print).ended)
+    return INTERRUPTED if left else 0
 
 
 def _print_plan(

@@ -1,0 +1,174 @@
+import json
+import math
+import multiprocessing
+
+import pytest
+
+from analysis.trials import RunDirectoryError, append, event, read_ledger, read_study, write_scores
+from bvae import checkpoint
+from bvae.config import TrialConfig
+from bvae.training import train
+from study.ledger import read_progress, restore_decisions
+from study.pareto_asha import ParetoASHA
+
+CONFIG = {"beta": 1.0, "latent_dim": 4, "seed": 0}
+
+
+def started(name, attempt=1):
+    return event("trial_started", name, attempt=attempt, config=CONFIG, device="cpu", node="here", resumed_step=0)
+
+
+def reported(name, step, reconstruction=50.0, mig=0.1, **more):
+    return event("report", name, step=step, metrics={"reconstruction": reconstruction, "mig": mig, **more})
+
+
+def decided(name, step, keep=True):
+    return event(
+        "decision", name, step=step, rung=step, keep=keep, rank=0, front=0, size=1, reason="because", dominated_by=[]
+    )  # fmt: skip
+
+
+def test_events_come_back_in_order_and_nan_is_null(tmp_path):
+    ledger = tmp_path / "ledger.jsonl"
+    append(ledger, [started("a"), reported("a", 1, math.nan, kl_per_latent=[1.0, math.inf])])
+    append(ledger, [])
+    append(ledger, [reported("a", 2)])
+    events = read_ledger(ledger)
+    assert [(e["event"], e.get("step")) for e in events] == [("trial_started", None), ("report", 1), ("report", 2)]
+    assert events[1]["metrics"] == {"reconstruction": None, "mig": 0.1, "kl_per_latent": [1.0, None]}
+    for line in ledger.read_text().splitlines():
+        json.loads(line, parse_constant=lambda constant: pytest.fail(f"{constant} is no JSON"))
+
+
+def test_fields_are_checked_when_an_event_is_made():
+    with pytest.raises(ValueError, match="report event has the fields"):
+        event("report", "a", step=1)
+
+
+def test_a_torn_last_line_is_dropped_with_a_notice_and_appending_goes_on(tmp_path, caplog):
+    ledger = tmp_path / "ledger.jsonl"
+    append(ledger, [started("a"), reported("a", 1)])
+    ledger.write_bytes(ledger.read_bytes()[:-20])
+    assert [e["event"] for e in read_ledger(ledger)] == ["trial_started"]
+    assert "line 2" in caplog.text
+    assert "torn" in caplog.text
+    append(ledger, [reported("a", 2)])
+    assert [(e["event"], e.get("step")) for e in read_ledger(ledger)] == [("trial_started", None), ("report", 2)]
+
+
+def test_garbage_in_the_middle_is_left_out_with_a_notice(tmp_path, caplog):
+    ledger = tmp_path / "ledger.jsonl"
+    append(ledger, [started("a")])
+    with open(ledger, "ab") as file:
+        file.write(b"\x00\xff garbage\n[1]\n{}\n")
+    append(ledger, [reported("a", 1)])
+    assert [e["event"] for e in read_ledger(ledger)] == ["trial_started", "report"]
+    assert len(caplog.messages) == 3
+
+
+def test_a_newer_schema_is_refused(tmp_path):
+    (tmp_path / "ledger.jsonl").write_text(json.dumps(started("a") | {"schema": 99}) + "\n")
+    with pytest.raises(RunDirectoryError, match="schema 99"):
+        read_ledger(tmp_path / "ledger.jsonl")
+
+
+def _append_many(path, name):
+    for step in range(200):
+        append(path, [reported(name, step)])
+
+
+def test_lines_of_two_writers_stay_whole(tmp_path):
+    ledger = tmp_path / "ledger.jsonl"
+    context = multiprocessing.get_context("spawn")
+    writers = [context.Process(target=_append_many, args=(ledger, name)) for name in "ab"]
+    for writer in writers:
+        writer.start()
+    for writer in writers:
+        writer.join()
+    events = read_ledger(ledger)
+    assert sorted((e["trial_id"], e["step"]) for e in events) == [(name, step) for name in "ab" for step in range(200)]
+
+
+@pytest.fixture
+def run_directory(tmp_path):
+    (tmp_path / "study.json").write_text(json.dumps({"name": "s", "schema": 1}))
+    events = [
+        started("a"), reported("a", 1, 90), started("b"), reported("b", 1, 80), decided("b", 1, keep=False),
+        event("trial_ended", "b", step=1, status="stopped"),
+        event("failure", "a", step=1, attempt=1, error="it died"), started("a", 2), reported("a", 1, 91), reported("a", 2, 70),
+        event("checkpoint", "a", step=2, path="tune/a"),
+    ]  # fmt: skip
+    append(tmp_path / "ledger.jsonl", events)
+    return tmp_path
+
+
+def test_a_study_is_read_as_tables(run_directory):
+    study = read_study(run_directory)
+    trials = study.trials.set_index("trial_id")
+    assert trials.loc["a", ["status", "step", "attempts", "error", "checkpoint"]].tolist() == ["unfinished", 2, 2, "it died", "tune/a"]
+    assert trials.loc["b", "status"] == "stopped"
+    # A step that was reported twice counts once, with its last values.
+    assert study.scores[["trial_id", "step", "reconstruction"]].values.tolist() == [["a", 1, 91], ["a", 2, 70], ["b", 1, 80]]
+    assert study.decisions["keep"].tolist() == [False]
+
+
+def test_the_score_table_keeps_values_and_units(run_directory):
+    import pyarrow.parquet as pq
+
+    write_scores(read_study(run_directory), run_directory / "scores.parquet")
+    table = pq.read_table(run_directory / "scores.parquet")
+    assert table["reconstruction"].to_pylist() == [91, 70, 80]
+    assert table.schema.field("reconstruction").metadata[b"unit"] == b"nats per image"
+    assert not list(run_directory.glob(".*"))
+
+
+def test_what_is_no_run_directory_is_one_clear_sentence(tmp_path):
+    with pytest.raises(RunDirectoryError, match=r"no study\.json"):
+        read_study(tmp_path)
+    (tmp_path / "study.json").write_text("{")
+    with pytest.raises(RunDirectoryError, match="can't be read"):
+        read_study(tmp_path)
+
+
+def test_a_crash_between_the_last_report_and_its_end_is_closed(tmp_path):
+    append(tmp_path / "ledger.jsonl", [started("a"), reported("a", 10), started("b"), reported("b", 3), decided("b", 3, False),
+                                       started("c"), reported("c", 3, None, diverged=True), started("d"), reported("d", 3)])  # fmt: skip
+    progress = read_progress(tmp_path, 10, print)
+    assert progress.ended == {"a": "finished", "b": "stopped", "c": "diverged"}
+    assert read_progress(tmp_path, 10, print).ended == progress.ended
+    assert sum(e["event"] == "trial_ended" for e in read_ledger(tmp_path / "ledger.jsonl")) == 3
+
+
+def test_a_damaged_checkpoint_falls_back_to_the_one_before_and_says_so(tmp_path, small_store):
+    config = TrialConfig(architecture="burgess", steps=3, batch_size=4)
+    append(tmp_path / "ledger.jsonl", [started("a")])
+    for report in train(config, small_store, [1, 2, 3]):
+        path = tmp_path / f"{report.step}.safetensors"
+        checkpoint.save(path, report.checkpoint())
+        append(tmp_path / "ledger.jsonl", [reported("a", report.step), event("checkpoint", "a", step=report.step, path=path.name)])
+    notices = []
+    assert read_progress(tmp_path, 10, notices.append).resume["a"] == (3, tmp_path / "3.safetensors")
+    assert notices == []
+    (tmp_path / "3.safetensors").write_bytes((tmp_path / "3.safetensors").read_bytes()[:1000])
+    assert read_progress(tmp_path, 10, notices.append).resume["a"] == (2, tmp_path / "2.safetensors")
+    assert len(notices) == 1
+    assert "3.safetensors" in notices[0]
+
+
+def test_rungs_come_back_from_the_ledger(tmp_path):
+    scheduler = ParetoASHA(max_t=90, grace_period=10, key=lambda trial: trial)
+    events = []
+    for i, values in enumerate([(50, 0.1), (40, 0.2), (60, 0.05), (45, 0.3), (math.nan, 0.1)]):
+        decision = scheduler.judge(f"t{i}", 10, tuple(map(float, values)))
+        events += [
+            reported(f"t{i}", 10, *values),
+            event("decision", f"t{i}", step=10, rung=10, dominated_by=scheduler.dominators[f"t{i}", 10],
+                  **{key: getattr(decision, key) for key in ("keep", "rank", "front", "size", "reason")}),
+        ]  # fmt: skip
+    append(tmp_path / "ledger.jsonl", events)
+    restored = ParetoASHA(max_t=90, grace_period=10, key=lambda trial: trial)
+    restore_decisions(restored, read_ledger(tmp_path / "ledger.jsonl"))
+    assert restored.judge("new", 10, (46.0, 0.15)) == scheduler.judge("new", 10, (46.0, 0.15))
+    assert restored.dominators == scheduler.dominators
+    for key, decision in scheduler.decisions.items():
+        assert restored.decisions[key][:5] == decision[:5]
