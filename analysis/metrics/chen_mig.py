@@ -28,7 +28,7 @@ def chen_mig(codes: np.ndarray, logvar: np.ndarray, factors: np.ndarray) -> Chen
     so nothing is random here. Range [0, 1], higher is better. A single latent's gap counts from 0.
 
     `codes` are the means μ, `logvar` is ln σ². The authors leave shape out on dSprites: chen_mig_without_shape.
-    Source: Chen et al. 2018, arXiv:1802.04942, section 4.1 and appendix. Cost: 1 s per 100,000 samples and 10
+    Source: Chen et al. 2018, arXiv:1802.04942, section 4.1. Cost: 1 s per 100,000 samples and 10
     latents. Raises ValueError for arguments that `inputs.checked` and `inputs.checked_logvar` refuse.
     """
     from analysis.metrics.soft_histogram import soft_histogram

@@ -17,7 +17,7 @@ def gaussian_total_correlation(codes: np.ndarray) -> float:
     collapsed code that copies a live one raises it. Codes that are constant are independent of everything and left
     out; exact copies count as correlated up to an eigenvalue of 1e-12, 13.8 nats each.
 
-    Source: Locatello et al. 2019, arXiv:1811.12359, section 5.2 (there for means and for samples: pass either).
+    Source: Locatello et al. 2019, arXiv:1811.12359 (there for means and for samples: pass either).
     Cost: one pass. Raises ValueError for codes that `inputs.checked_codes` refuses.
     """
     codes = checked_codes(codes).astype(np.float64)
