@@ -38,10 +38,13 @@ def test_without_duplicate_leaves_out_the_repeated_orientation(model):
 
 def test_a_row_without_log_variances_lacks_what_needs_them(model):
     codes, factors, logvar = model
-    rows = score_rows(codes, factors, budget="cheap", logvar=logvar, rows=["mean", "sampled", "true_factors"])
-    assert "kl_per_latent" in rows["mean"]
-    assert "kl_per_latent" not in rows["sampled"]
-    assert "kl_per_latent" not in rows["true_factors"]
+    for names in (None, ["mig", "kl_per_latent"]):
+        rows = score_rows(
+            codes, factors, names, budget="cheap", logvar=logvar, rows=["mean", "sampled", "true_factors"]
+        )
+        assert "kl_per_latent" in rows["mean"]
+        assert "kl_per_latent" not in rows["sampled"]
+        assert "kl_per_latent" not in rows["true_factors"]
 
 
 def test_a_row_that_cannot_be_is_refused(model):

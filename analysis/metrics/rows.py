@@ -9,6 +9,7 @@ from typing import Literal
 import numpy as np
 
 from analysis.metrics.inputs import checked, checked_codes, checked_logvar
+from analysis.metrics.registry import METRICS
 from analysis.metrics.scoring import score
 
 # dSprites turns through 0 and 2π: orientation 39 is the image of orientation 0.
@@ -48,10 +49,13 @@ def score_rows(
     a row that does not exist or lacks its argument.
     """
     codes, factors = checked(codes, factors)
-    chosen_names = None if names is None else list(names)
+    chosen = None if names is None else list(names)
 
     def scored(codes: np.ndarray, factors: np.ndarray, logvar: np.ndarray | None) -> dict[str, float]:
-        return score(codes, factors, chosen_names, seed, budget=budget, logvar=logvar, factor_names=factor_names)
+        computable = chosen
+        if chosen is not None and logvar is None:
+            computable = [name for name in chosen if name not in METRICS or "logvar" not in METRICS[name].inputs]
+        return score(codes, factors, computable, seed, budget=budget, logvar=logvar, factor_names=factor_names)
 
     tasks: dict[str, Callable[[], dict[str, float]]] = {"mean": partial(scored, codes, factors, logvar)}
     if logvar is not None:
