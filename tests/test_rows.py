@@ -26,6 +26,8 @@ def test_rows_lie_between_null_and_ceiling(model):
     assert list(rows) == order
     assert rows["mean"] == score(codes, factors, names=["mig"], factor_names=NAMES)
     assert rows["shuffled_factors"]["mig"] < 0.05 > rows["untrained"]["mig"]
+    standard = (factors - factors.mean(axis=0)) / factors.std(axis=0)
+    assert rows["true_factors"] == score(standard, factors, names=["mig"], factor_names=NAMES)
     assert rows["sampled"]["mig"] < rows["mean"]["mig"] <= rows["true_factors"]["mig"] + 0.02
 
 

@@ -34,7 +34,8 @@ def udr(
     latents scores 0. Means something from about 5 models of one setting on.
 
     codes is M arrays (N, D_m) of the same N samples, kl M arrays (D_m,) as from kl_per_latent(...).per_latent.
-    Source: Duan et al. 2020, arXiv:1905.12614. Cost: 2 ms for a pair of 10 latents and 10,000 samples.
+    Source: Duan et al. 2020, arXiv:1905.12614. Cost for each ordered pair of 10 latents and 10,000 samples: 50 ms
+    (Lasso), 3 ms (Spearman).
     Raises ValueError for fewer than 2 models, lengths that differ, or codes that `inputs.checked_codes` refuses.
     """
     if len(codes) < 2 or len(kl) != len(codes):
