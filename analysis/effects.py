@@ -8,13 +8,14 @@ beyond their sum; what trials of one cell still differ in is the seed's. Shares 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
 from analysis.ranking import Ranking
+from analysis.uncertainty import residual_sources
 
 INTERACTION = ("beta", "latent_dim")
 SEED, TOGETHER = "seed", "beta × latent_dim"
@@ -29,7 +30,7 @@ def variance_split(ranking: Ranking, metric: str, draws: int = DRAWS, seed: int 
     Args:
         ranking: of the study.
         metric: one of its scores.
-        draws: bootstrap draws; each draws the seeds of every cell again.
+        draws: bootstrap draws over the seeds of every cell.
         seed: of the bootstrap.
 
     Returns:
@@ -51,14 +52,21 @@ def variance_split(ranking: Ranking, metric: str, draws: int = DRAWS, seed: int 
     cells = [np.flatnonzero(trials["cell"] == cell) for cell in sizes.index]
     random = np.random.default_rng(seed)
     shares = _shares(codes, values)
-    drawn = [_shares({n: c[i] for n, c in codes.items()}, values[i]) for i in _resampled(cells, draws, random)]
+    drawn = [_shares(codes, again) for again in _drawn_again(cells, values, draws, random)]
     low, high = np.quantile([list(d.values()) for d in drawn], (0.025, 0.975), axis=0)
     return pd.DataFrame(zip(shares, shares.values(), low, high, strict=True), columns=columns)
 
 
-def _resampled(cells: Sequence[NDArray[np.intp]], draws: int, random: np.random.Generator) -> list[NDArray[np.intp]]:
-    """Row numbers with the seeds of each cell drawn again, with replacement."""
-    return [np.concatenate([random.choice(rows, len(rows)) for rows in cells]) for _ in range(draws)]
+def _drawn_again(
+    cells: Sequence[NDArray[np.intp]], values: Floats, draws: int, random: np.random.Generator
+) -> Iterator[Floats]:
+    """The values as other seeds might have given them: each cell's mean with residuals drawn as `uncertainty` draws."""
+    sources = residual_sources([values[rows, None] for rows in cells])
+    for _ in range(draws):
+        again = values.copy()
+        for rows, source in zip(cells, sources, strict=True):
+            again[rows] = values[rows].mean() + random.choice(source[:, 0], len(rows))
+        yield again
 
 
 def _shares(codes: dict[str, NDArray[np.intp]], values: Floats) -> dict[str, float]:

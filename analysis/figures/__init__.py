@@ -132,8 +132,8 @@ FIGURES: tuple[Figure, ...] = (
     Figure(
         "parallel",
         "Settings and scores",
-        "A line per trial, for the best 1,000. Drag along an axis to keep only the trials that pass there: everything on "
-        "the page follows.",
+        "A line per trial, for the best 1,000. Drag along an axis to keep only the trials that pass there: everything "
+        "on the page follows.",
         lambda study, ranking: {"parallel": parallel_figure(parallel_data(ranking))},
     ),
 )
