@@ -11,7 +11,7 @@ import pandas as pd
 
 from analysis.columns import column, measured, number
 from analysis.figures.style import BetaScale, symbols
-from analysis.ranking import Ranking, front_hypervolume, preferences
+from analysis.ranking import Ranking, front_hypervolume, preferences, separation
 from analysis.summary import COUNTED
 from analysis.trials import Study
 
@@ -134,6 +134,17 @@ def _chance(probability: float) -> str:
     if pd.isna(probability):
         return "–"
     return f'{100 * probability:.0f} %<span class="bar"><i style="width:{100 * probability:.0f}%"></i></span>'
+
+
+def separation_note(ranking: Ranking) -> str:
+    """How many seeds would tell the first two cells apart; nothing where that can't be said."""
+    needed = separation(ranking)
+    if needed is None:
+        return ""
+    have = int(ranking.cells["scored"].head(2).min())
+    text = f"It takes about {needed:,} seeds of each to tell cells 1 and 2 apart by the distance that ranks them"
+    text += f"; {have} of each finished."
+    return f'<p class="caption" title="95 % confidence, 80 % power, normal approximation">{escape(text)}</p>'
 
 
 def preference_bar(ranking: Ranking) -> str:

@@ -20,9 +20,9 @@ import numpy as np
 import pandas as pd
 
 from analysis.columns import label
-from analysis.front import hypervolume, ideal_distance, layers, preferred
+from analysis.front import costs, front_scale, hypervolume, ideal_distance, layers, preferred
 from analysis.trials import ENDED, Study
-from analysis.uncertainty import bootstrap_means, front_probability
+from analysis.uncertainty import bootstrap_means, front_probability, seeds_to_separate
 
 BOOKKEEPING = (
     "trial_id",
@@ -132,6 +132,24 @@ def preferences(ranking: Ranking, points: int = 201) -> pd.DataFrame:
         cuts = [0.0, *((w[i - 1] + w[i]) / 2 for i in edges[1:-1]), 1.0]
         rows = [(cuts[i], cuts[i + 1], front["rank"].iloc[choice[edges[i]]]) for i in range(len(edges) - 1)]
     return pd.DataFrame(rows, columns=["low", "high", "rank"])
+
+
+def separation(ranking: Ranking) -> int | None:
+    """How many seeds each of the first two cells would need to be told apart by the distance that ranks them.
+
+    None where it can't be told: fewer than two cells with two scored seeds each, or no difference at all.
+    """
+    names, modes = list(ranking.objectives), list(ranking.objectives.values())
+    scale = front_scale(ranking.cells[[f"{o}_mean" for o in names]].to_numpy(float), modes)
+    if scale is None:
+        return None
+    seeds = ranking.trials[ranking.trials["scored"]]
+    ideal, width = scale
+    distances = [
+        np.linalg.norm((costs(seeds.loc[seeds["cell"] == cell, names].to_numpy(float), modes) - ideal) / width, axis=1)
+        for cell in (1, 2)
+    ]
+    return seeds_to_separate(*distances)
 
 
 def front_hypervolume(ranking: Ranking) -> float:

@@ -58,6 +58,19 @@ def residual_sources(samples: Sequence[Floats]) -> list[Floats]:
     return [own if len(sample) >= OWN else pool for sample, own in zip(samples, residuals, strict=True)]
 
 
+def seeds_to_separate(first: Floats, second: Floats) -> int | None:
+    """How many seeds each of two cells would need for their means to differ at 95 % confidence with 80 % power.
+
+    By the normal approximation for two means with the spreads seen now. None where either has fewer than two seeds or
+    the means are equal.
+    """
+    if min(len(first), len(second)) < 2 or first.mean() == second.mean():
+        return None
+    spread = first.var(ddof=1) + second.var(ddof=1)
+    needed = (1.960 + 0.842) ** 2 * spread / (first.mean() - second.mean()) ** 2
+    return max(2, int(np.ceil(needed)))
+
+
 def front_probability(means: Floats, modes: Sequence[str]) -> Floats:
     """The share of draws in which each cell is on the front, (cells,); NaN for cells without a mean.
 
