@@ -1,7 +1,8 @@
 """The ledger and the score table: what a study writes down, and how it is read back.
 
-The ledger (`ledger.jsonl`) is the truth of a study: append-only JSON lines, one event a line, each with `schema`, `event`,
-`time` (unix seconds) and `trial_id`. Ranking, dashboard and resuming need only it, `study.json` and the checkpoints.
+The ledger (`ledger.jsonl`) is the truth of a study: append-only JSON lines, one event a line, each with `schema`,
+`event`, `time` (unix seconds) and `trial_id`. Ranking, dashboard and resuming need only it, `study.json` and the
+checkpoints.
 
     trial_started  attempt, config {TrialConfig fields}, device, node, resumed_step
     report         step, metrics {name: number, null when not finite, or a list of numbers}
@@ -68,7 +69,7 @@ def event(kind: str, trial_id: str, **fields: Any) -> dict[str, Any]:
 
 
 def append(ledger: Path, events: Iterable[Mapping[str, Any]]) -> None:
-    """Append events, all in one write, so that a reader or a crash sees whole lines or, at worst, one torn last line."""
+    """Append events in one write: a reader or a crash sees whole lines or, at worst, one torn last line."""
     lines = "".join(json.dumps(_finite(e), allow_nan=False, separators=(",", ":")) + "\n" for e in events)
     if not lines:
         return
@@ -101,7 +102,8 @@ def read_ledger(ledger: Path) -> list[dict[str, Any]]:
             continue
         if entry["schema"] > SCHEMA:
             raise RunDirectoryError(
-                f"{ledger}, line {number}: schema {entry['schema']} is newer than this program's {SCHEMA}; update the program"
+                f"{ledger}, line {number}: schema {entry['schema']} is newer than this program's {SCHEMA}; "
+                "update the program"
             )
         events.append(entry)
     return events
@@ -116,7 +118,8 @@ class Study:
         info: study.json.
         trials: one row per trial: trial_id, the config's fields, status (ENDED or "unfinished"), step (last reported),
             attempts, device, node, started (unix seconds), error, checkpoint (path of the last, or None).
-        scores: one row per (trial, step), the last report of that step: trial_id, status, the config's fields, step, metrics.
+        scores: one row per (trial, step), the last report of that step: trial_id, status, the config's fields, step,
+            metrics.
         decisions: one row per scheduler decision: trial_id, step, rung, keep, rank, front, size, reason, dominated_by.
     """
 
@@ -138,7 +141,9 @@ def read_study(directory: str | Path) -> Study:
         info = json.loads((directory / "study.json").read_text(encoding="utf-8"))
         events = read_ledger(directory / "ledger.jsonl")
     except FileNotFoundError as error:
-        raise RunDirectoryError(f"{directory} is not a study's run directory: it has no {Path(error.filename).name}") from None
+        raise RunDirectoryError(
+            f"{directory} is not a study's run directory: it has no {Path(error.filename).name}"
+        ) from None
     except (OSError, ValueError) as error:
         if isinstance(error, RunDirectoryError):
             raise
@@ -149,7 +154,13 @@ def read_study(directory: str | Path) -> Study:
         if e["event"] == "report":  # A retried step is reported again: the last report of a step counts.
             reports[e["trial_id"], e["step"]] = e["metrics"]
     rows = [
-        {"trial_id": trial_id, "status": trials[trial_id]["status"], **trials[trial_id]["config"], "step": step, **metrics}
+        {
+            "trial_id": trial_id,
+            "status": trials[trial_id]["status"],
+            **trials[trial_id]["config"],
+            "step": step,
+            **metrics,
+        }
         for (trial_id, step), metrics in sorted(reports.items())
         if trial_id in trials
     ]
@@ -171,7 +182,9 @@ def write_scores(study: Study, path: Path) -> None:
 
     table = pa.Table.from_pandas(study.scores, preserve_index=False)
     fields = [
-        field.with_metadata({"unit": UNITS[name]}) if (name := field.name.removeprefix("test_").removeprefix("train_")) in UNITS else field
+        field.with_metadata({"unit": UNITS[name]})
+        if (name := field.name.removeprefix("test_").removeprefix("train_")) in UNITS
+        else field
         for field in table.schema
     ]
     table = table.cast(pa.schema(fields, metadata={"study": study.info["name"], "schema": str(SCHEMA)}))

@@ -1,8 +1,9 @@
 """The image cache: each data set once per machine, written whole or not at all, shared by all trials as a memory map.
 
-An entry is a folder with `images.bin` (rows of bytes, or of bits when all values are 0 or 1), `factors.npy` when the factors
-are no full grid, and `entry.json` with the shape and a SHA-256 of the images. It is built in a temporary folder and renamed;
-one process builds, the others wait for it; opening checks length and checksum, and a damaged entry is built anew.
+An entry is a folder with `images.bin` (rows of bytes, or of bits when all values are 0 or 1), `factors.npy` when the
+factors are no full grid, and `entry.json` with the shape and a SHA-256 of the images. It is built in a temporary folder
+and renamed; one process builds, the others wait for it; opening checks length and checksum, and a damaged entry is
+built anew.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ import tempfile
 from collections.abc import Callable, Iterable
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -61,7 +63,7 @@ class Entry:
 
 @dataclass(frozen=True)
 class Source:
-    """How to build an entry: its description, its images as rows of `row_bytes` in chunks, and its factors if no grid."""
+    """How to build an entry: what it is, its images as rows of `row_bytes` in chunks, its factors if no grid."""
 
     entry: Entry
     rows: Callable[[], Iterable[npt.NDArray[np.uint8]]]
@@ -109,8 +111,9 @@ def open_entry(
 
 
 def _read(folder: Path) -> Entry:
-    fields = json.loads((folder / "entry.json").read_text(encoding="utf-8"))
-    return Entry(**{k: tuple(v) if isinstance(v, list) else v for k, v in fields.items()})
+    fields: dict[str, Any] = json.loads((folder / "entry.json").read_text(encoding="utf-8"))
+    lists: dict[str, Any] = {key: tuple(value) for key, value in fields.items() if isinstance(value, list)}
+    return Entry(**(fields | lists))
 
 
 def _damage(folder: Path) -> str | None:
@@ -146,8 +149,8 @@ def _build(folder: Path, source: Source) -> None:
         digest = hashlib.sha256()
         with open(temporary / "images.bin", "wb") as file:
             for rows in source.rows():
-                digest.update(np.ascontiguousarray(rows))
-                file.write(np.ascontiguousarray(rows))
+                digest.update(rows.tobytes())
+                file.write(rows.tobytes())
             file.flush()
             os.fsync(file.fileno())
         if source.factors is not None:

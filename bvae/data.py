@@ -11,7 +11,7 @@ import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import NamedTuple
+from typing import IO, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -47,9 +47,7 @@ class Split(NamedTuple):
 class ImageStore:
     """A data set on disk, opened as a read-only memory map that all trials of a machine share."""
 
-    def __init__(
-        self, entry: Entry, rows: npt.NDArray[np.uint8], factors: npt.NDArray[np.int64] | None = None
-    ) -> None:
+    def __init__(self, entry: Entry, rows: npt.NDArray[np.uint8], factors: npt.NDArray[np.int64] | None = None) -> None:
         self.name = entry.name
         self.sha256 = entry.sha256
         self.space = FactorSpace(entry.factor_names, entry.factor_sizes)
@@ -91,8 +89,8 @@ def split(count: int, kind: str, seed: int) -> Split:
 def load(source: str | Path | None = None) -> ImageStore:
     """Open a data set by what a user names: nothing (rendered dSprites), the published archive, or an own .npz.
 
-    An own .npz holds `images` (N, 64, 64) or (N, C, 64, 64) uint8 with C 1 or 3, `factors` (N, K) integers counted from 0,
-    and `factor_names` (K,).
+    An own .npz holds `images` (N, 64, 64) or (N, C, 64, 64) uint8 with C 1 or 3, `factors` (N, K) integers counted from
+    0, and `factor_names` (K,).
 
     Raises:
         DataError: the file is missing, damaged, or does not hold what it must.
@@ -178,7 +176,7 @@ def _own(path: Path) -> Source:
             yield np.packbits(flat, axis=1) if packed else flat
 
     sizes = tuple(int(size) for size in factors.max(axis=0) + 1)
-    entry = Entry(path.stem, (count, *image_shape), packed, names, sizes, grid=False)  # type: ignore[arg-type]
+    entry = Entry(path.stem, (count, *image_shape), packed, names, sizes, grid=False)
     return Source(entry, rows, factors)
 
 
@@ -201,9 +199,7 @@ def _fingerprint(path: Path) -> str:
     return digest.hexdigest()[:16]
 
 
-def _array_header(
-    archive: zipfile.ZipFile, path: Path, key: str, shape: tuple, kind: type[np.generic]
-) -> tuple[int, ...]:
+def _array_header(archive: zipfile.ZipFile, path: Path, key: str, shape: tuple, kind: type) -> tuple[int, ...]:
     """Check an array's header without reading it; None in `shape` is any length, a trailing ... any further axes."""
     names = sorted(name.removesuffix(".npy") for name in archive.namelist())
     if f"{key}.npy" not in archive.namelist():
@@ -227,9 +223,7 @@ def _array_header(
     return actual
 
 
-def _array(
-    archive: zipfile.ZipFile, path: Path, key: str, shape: tuple, kind: type[np.generic]
-) -> npt.NDArray[np.int64]:
+def _array(archive: zipfile.ZipFile, path: Path, key: str, shape: tuple, kind: type) -> npt.NDArray[np.int64]:
     _array_header(archive, path, key, shape, kind)
     try:
         with archive.open(f"{key}.npy") as member:
@@ -238,7 +232,7 @@ def _array(
         raise DataError(f"{path}: '{key}' can't be read ({error})") from None
 
 
-def _read_header(member) -> tuple[tuple[int, ...], bool, np.dtype]:  # type: ignore[no-untyped-def]
+def _read_header(member: IO[bytes]) -> tuple[tuple[int, ...], bool, np.dtype]:
     major, _ = np.lib.format.read_magic(member)
     read = np.lib.format.read_array_header_1_0 if major == 1 else np.lib.format.read_array_header_2_0
     return read(member)

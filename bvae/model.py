@@ -66,11 +66,12 @@ class VAE(nn.Module):
     def start_at(self, intensity: float) -> None:
         """Let the decoder begin at images of this mean intensity, in (0, 1), by its last bias.
 
-        From grey images, 2,800 nats on dSprites, the first steps only teach it darkness, and often kill the code on the way:
-        hundreds of steps then pass at KL 0.
+        From grey images, 2,800 nats on dSprites, the first steps only teach it darkness, and often kill the code on the
+        way: hundreds of steps then pass at KL 0.
         """
         *_, last = (layer for layer in self.decoder.modules() if isinstance(layer, (nn.Linear, nn.ConvTranspose2d)))
-        nn.init.constant_(last.bias, math.log(intensity / (1 - intensity)))
+        with torch.no_grad():
+            last.get_parameter("bias").fill_(math.log(intensity / (1 - intensity)))
 
     @property
     def dtype(self) -> torch.dtype:
@@ -79,14 +80,14 @@ class VAE(nn.Module):
 
 
 def _initialise(module: nn.Module, generator: torch.Generator) -> None:
-    """Glorot & Bengio 2010, uniform, with biases at 0, from the trial's generator: the default of the field's reference."""
+    """Glorot & Bengio 2010, uniform, biases at 0, from the trial's generator: the reference's default."""
     with torch.no_grad():
         for layer in module.modules():
             if isinstance(layer, (nn.Linear, nn.Conv2d, nn.ConvTranspose2d)):
                 ins_and_outs = sum(layer.weight.shape[:2]) * layer.weight[0, 0].numel()
                 bound = math.sqrt(6 / ins_and_outs)
                 layer.weight.uniform_(-bound, bound, generator=generator)
-                layer.bias.zero_()
+                layer.get_parameter("bias").zero_()
 
 
 def _down(*channels: int, kernels: tuple[int, ...] = (4, 4, 4, 4)) -> list[nn.Module]:

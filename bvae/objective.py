@@ -1,5 +1,5 @@
-"""What is minimised, as pure functions: a Bernoulli likelihood, the KL divergence per latent, and objectives that differ in
-how they weigh the KL.
+"""What is minimised, as pure functions: a Bernoulli likelihood, the KL divergence per latent, and objectives that
+differ in how they weigh the KL.
 
 Everything is in nats per image: summed over pixels or latents, averaged over the batch. Shapes: N images, D latents.
 """
@@ -8,8 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-import torch.nn.functional as F
 from torch import Tensor
+from torch.nn.functional import binary_cross_entropy_with_logits
 
 from bvae.config import TrialConfig
 from bvae.model import Posterior
@@ -20,7 +20,7 @@ def reconstruction(logits: Tensor, images: Tensor) -> Tensor:
 
     From logits, not from a sigmoid's output: exact where the sigmoid would round to 0 or 1.
     """
-    return F.binary_cross_entropy_with_logits(logits, images, reduction="sum") / len(images)
+    return binary_cross_entropy_with_logits(logits, images, reduction="sum") / len(images)
 
 
 def kl_per_latent(posterior: Posterior) -> Tensor:
@@ -35,7 +35,8 @@ def beta_penalty(kl: Tensor, step: int, config: TrialConfig) -> Tensor:
 
 
 def capacity_penalty(kl: Tensor, step: int, config: TrialConfig) -> Tensor:
-    """γ · |KL − C(step)| (Burgess et al. 2018, eq. 8): γ is `beta`, with the same warm-up, and C rises to `capacity`."""
+    """γ · |KL − C(step)| (Burgess et al. 2018, eq. 8): γ is `beta`, with the same warm-up, and C rises to
+    `capacity`."""
     allowed = _rise(config.capacity, step, config.capacity_steps)
     return _rise(config.beta, step, config.warmup_steps) * (kl - allowed).abs()
 

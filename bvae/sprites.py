@@ -1,8 +1,8 @@
 """dSprites from geometry: three outlines, placed by five factors and filled exactly.
 
-The published archive (Matthey et al. 2017, https://github.com/google-deepmind/dsprites-dataset) is a render of three closed
-outlines on a 64 × 64 grid. Placing them in double precision, rounding their vertices to 1/256 pixel and filling them in
-integers gives its images back without a download.
+The published archive (Matthey et al. 2017, https://github.com/google-deepmind/dsprites-dataset) is a render of three
+closed outlines on a 64 × 64 grid. Placing them in double precision, rounding their vertices to 1/256 pixel and filling
+them in integers gives its images back without a download.
 
 Factors, in the archive's order (row-major, the last one fastest): shape (square, ellipse, heart), scale (0.5 to 1),
 orientation (0 to 2π, both ends: the last index repeats the first), pos_x and pos_y (centre from pixel 16 to 48).
@@ -75,7 +75,7 @@ def _centre(index: npt.NDArray[np.int64]) -> npt.NDArray[np.float64]:
 
 @functools.cache
 def _outlines() -> tuple[npt.NDArray[np.float64], npt.NDArray[np.int64]]:
-    """Vertices relative to the centre, in pixels, y downwards: (720, 150, 2) and the number of them that count, (720,)."""
+    """Vertices relative to the centre, in pixels, y downwards, (720, 150, 2), and how many count, (720,)."""
     ellipse = 2 * np.pi * np.arange(100) / 100
     t = 2 * np.pi * np.arange(150) / 150
     heart_y = 13 * np.cos(t) - 5 * np.cos(2 * t) - 2 * np.cos(3 * t) - np.cos(4 * t)
@@ -98,9 +98,9 @@ def _outlines() -> tuple[npt.NDArray[np.float64], npt.NDArray[np.int64]]:
 def _fill(vertices, counts, outline, centre_x, centre_y, rows):  # type: ignore[no-untyped-def]  # pragma: no cover
     """Even-odd fill at pixel centres, a row as one 64-bit word: each crossing flips all pixels right of it.
 
-    All coordinates are integers in 1/256 pixel, so that ties (a centre on an edge) fall exactly as in the archive: an edge
-    crosses a row whose centre p satisfies y_low < p <= y_high, and a pixel is right of the crossing when its centre's
-    x >= the crossing's x.
+    All coordinates are integers in 1/256 pixel, so that ties (a centre on an edge) fall exactly as in the archive: an
+    edge crosses a row whose centre p satisfies y_low < p <= y_high, and a pixel is right of the crossing when its
+    centre's x >= the crossing's x.
     """
     half = _GRID // 2
     x = np.empty(vertices.shape[1], np.int64)

@@ -1,8 +1,8 @@
 """Training as a generator: gradient steps between the steps at which the caller wants to look.
 
-Every random draw comes from the trial's seed: weights (bvae.model), order of the images (`image_order`, a function of seed
-and step) and the noise of z (a generator whose state is in the checkpoint). So stopping at a step and going on gives bit for
-bit what never stopping gives, on one device with one number of threads.
+Every random draw comes from the trial's seed: weights (bvae.model), order of the images (`image_order`, a function of
+seed and step) and the noise of z (a generator whose state is in the checkpoint). So stopping at a step and going on
+gives bit for bit what never stopping gives, on one device with one number of threads.
 """
 
 from __future__ import annotations
@@ -136,9 +136,7 @@ def train(
         yield TrainReport(stop, vae, likelihood, rate, seconds, optimizer, noise)
 
 
-def _gradient_step(
-    vae: VAE, optimizer: torch.optim.Adam, images: Tensor, noise: torch.Generator, step: int
-) -> Tensor:
+def _gradient_step(vae: VAE, optimizer: torch.optim.Adam, images: Tensor, noise: torch.Generator, step: int) -> Tensor:
     """One step of Adam; returns (loss, reconstruction, kl) as a tensor (3,) that stays on the device."""
     config = vae.config
     draws = torch.randn(len(images), config.latent_dim, generator=noise, device=images.device)
@@ -163,8 +161,8 @@ def image_order(
 ) -> Iterator[npt.NDArray[np.int64]]:
     """Batches of `indices`, (batch_size,) each: one seeded permutation after the other, joined without gaps.
 
-    A function of seed and step, so that a resumed trial needs no state. Trials of the same seed see the same images in the
-    same order, whatever their β: common random numbers sharpen comparisons.
+    A function of seed and step, so that a resumed trial needs no state. Trials of the same seed see the same images in
+    the same order, whatever their β: common random numbers sharpen comparisons.
     """
     epoch, offset = divmod((first_step - 1) * config.batch_size, len(indices))
     rest = np.random.default_rng([config.seed, epoch]).permutation(indices)[offset:]
@@ -196,7 +194,9 @@ def encode(vae: VAE, store: ImageStore, indices: npt.NDArray[np.int64]) -> Poste
 
 
 @torch.no_grad()
-def evaluate(vae: VAE, store: ImageStore, indices: npt.NDArray[np.int64], posterior: Posterior, step: int) -> Likelihood:
+def evaluate(
+    vae: VAE, store: ImageStore, indices: npt.NDArray[np.int64], posterior: Posterior, step: int
+) -> Likelihood:
     """Likelihood of images held out, with one seeded sample of z each.
 
     Args:

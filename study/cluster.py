@@ -13,7 +13,8 @@ from contextlib import contextmanager
 def prepare(address: str | None) -> None:
     """Set what Ray reads from the environment when it is imported: call this before that.
 
-    A cluster of our own gets a token that only this process and its workers know: other users of the machine can't submit
+    A cluster of our own gets a token that only this process and its workers know: other users of the machine can't
+        submit
     to it, and no file has to be written to the home folder.
     """
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")

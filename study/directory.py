@@ -74,7 +74,9 @@ def held(directory: Path) -> Iterator[None]:
     except Timeout:
         raise StudyError(f"another process is running the study in {directory}; wait for it or stop it") from None
     except OSError as error:
-        raise StudyError(f"{directory} can't be written ({error.strerror}); choose another --storage or --name") from None
+        raise StudyError(
+            f"{directory} can't be written ({error.strerror}); choose another --storage or --name"
+        ) from None
     try:
         yield
     finally:
@@ -125,10 +127,15 @@ def _refuse_differences(directory: Path, there: Mapping[str, Any], here: Mapping
     asked = {f"asked.{key}" for key in {*there["asked"], *here["asked"]}}
     pairs = {key: (there["asked"].get(key[6:]), here["asked"].get(key[6:])) for key in asked}
     pairs["data"] = (there["data"]["sha256"], here["data"]["sha256"])
-    different = [f"{key.removeprefix('asked.')} ({old} there, {new} asked)" for key, (old, new) in sorted(pairs.items()) if old != new]
+    different = [
+        f"{key.removeprefix('asked.')} ({old} there, {new} asked)"
+        for key, (old, new) in sorted(pairs.items())
+        if old != new
+    ]
     if different:
         raise StudyError(
-            f"{directory} holds a different study: {'; '.join(different)}; choose another --name, or ask for the same settings"
+            f"{directory} holds a different study: {'; '.join(different)}; "
+            "choose another --name, or ask for the same settings"
         )
 
 
@@ -137,7 +144,9 @@ def _git_commit() -> str | None:
     folder = Path(__file__).resolve().parent
     try:
         commit = subprocess.run(["git", "rev-parse", "HEAD"], cwd=folder, capture_output=True, text=True, check=True)
-        changes = subprocess.run(["git", "status", "--porcelain"], cwd=folder, capture_output=True, text=True, check=True)
+        changes = subprocess.run(
+            ["git", "status", "--porcelain"], cwd=folder, capture_output=True, text=True, check=True
+        )
     except (OSError, subprocess.CalledProcessError):
         return None
     return commit.stdout.strip() + ("+" if changes.stdout.strip() else "")

@@ -18,10 +18,14 @@ from study.trainable import CHECKPOINT_FILE
 
 Event = dict[str, Any]
 # What Tune adds to every report.
+# fmt: off
 TUNE_KEYS = {
-    "timestamp", "checkpoint_dir_name", "done", "training_iteration", "trial_id", "date", "time_this_iter_s", "time_total_s",
-    "pid", "hostname", "node_ip", "config", "time_since_restore", "iterations_since_restore", "should_checkpoint", "experiment_tag",
-}  # fmt: skip
+    "timestamp", "checkpoint_dir_name", "done", "training_iteration", "trial_id", "date",
+    "time_this_iter_s", "time_total_s", "pid", "hostname", "node_ip",
+    "config", "time_since_restore", "iterations_since_restore", "should_checkpoint", "experiment_tag",
+}
+# fmt: on
+DECISION_FIELDS = ("keep", "rank", "front", "size", "reason")
 
 
 @dataclass(frozen=True)
@@ -49,7 +53,8 @@ def name_of(trial: Trial) -> str:
 class LedgerCallback(Callback):
     """Writes what happens to the ledger and shows the same events in the live view.
 
-    A report, the decision on it and its checkpoint are written at once: after a crash they are all there or all missing.
+    A report, the decision on it and its checkpoint are written at once: after a crash they are all there or all
+        missing.
     """
 
     def __init__(
@@ -71,12 +76,18 @@ class LedgerCallback(Callback):
         name = name_of(trial)
         self._attempts[name] = self._attempts.get(name, 0) + 1
         resumed = self._last[name]["step"] if name in self._last else self._resume.get(name, (0, None))[0]
-        device = "cuda" if trial.placement_group_factory.required_resources.get("GPU") else "cpu"
+        resources = trial.placement_group_factory
+        device = "cuda" if resources and resources.required_resources.get("GPU") else "cpu"
         self._write(
             event(
-                "trial_started", name, attempt=self._attempts[name], config=trial.config["assignment"]["trial"], device=device,
-                node=trial.get_ray_actor_ip(), resumed_step=resumed,
-            )  # fmt: skip
+                "trial_started",
+                name,
+                attempt=self._attempts[name],
+                config=trial.config["assignment"]["trial"],
+                device=device,
+                node=trial.get_ray_actor_ip(),
+                resumed_step=resumed,
+            )
         )
 
     def on_trial_result(  # noqa: D102
@@ -86,7 +97,7 @@ class LedgerCallback(Callback):
         metrics = {k: v for k, v in result.items() if k not in TUNE_KEYS and k != "step"}
         events = [event("report", name, step=step, metrics=metrics), *self._new_decisions(name, step)]
         if "checkpoint_dir_name" in result:
-            path = Path(trial.path) / result["checkpoint_dir_name"] / CHECKPOINT_FILE
+            path = Path(str(trial.path)) / result["checkpoint_dir_name"] / CHECKPOINT_FILE
             events.append(event("checkpoint", name, step=step, path=str(path.relative_to(self._run_directory))))
         self._last[name] = events[0]
         self._write(*events)
@@ -109,19 +120,24 @@ class LedgerCallback(Callback):
         self._view.refresh()
 
     def _new_decisions(self, name: str, step: int) -> list[Event]:
-        events: list[Event] = []
-        for rung in self._scheduler.rungs if self._scheduler else []:
-            if (name, rung) in self._decided or (name, rung) not in self._scheduler.decisions:  # type: ignore[union-attr]
-                continue
-            self._decided.add((name, rung))
-            decision = self._scheduler.decisions[name, rung]  # type: ignore[union-attr]
-            events.append(
-                event(
-                    "decision", name, step=step, rung=rung, keep=decision.keep, rank=decision.rank, front=decision.front,
-                    size=decision.size, reason=decision.reason, dominated_by=self._scheduler.dominators[name, rung],  # type: ignore[union-attr]
-                )  # fmt: skip
+        """What the scheduler decided on this report; it judged it just before."""
+        scheduler = self._scheduler
+        if scheduler is None:
+            return []
+        judged = [(name, rung) for rung in scheduler.rungs if (name, rung) in scheduler.decisions]
+        new = [key for key in judged if key not in self._decided]
+        self._decided.update(new)
+        return [
+            event(
+                "decision",
+                name,
+                step=step,
+                rung=rung,
+                dominated_by=scheduler.dominators[name, rung],
+                **{key: getattr(scheduler.decisions[name, rung], key) for key in DECISION_FIELDS},
             )
-        return events
+            for name, rung in new
+        ]
 
     def _failure(self, trial: Trial) -> None:
         name, error = name_of(trial), trial.get_error()
@@ -142,11 +158,13 @@ def ending(last_report: Event, steps: int) -> str:
 
 
 def read_progress(run_directory: Path, steps: int, notice: Callable[[str], None]) -> Progress:
-    """Read a ledger to go on from it. A trial whose last checkpoint is damaged goes on from the one before, with a notice."""
+    """Read a ledger to go on from it. From a damaged checkpoint a trial goes back to the one before, with a notice."""
     events = read_ledger(run_directory / "ledger.jsonl")
     reports: dict[tuple[str, int], Event] = {}
     checkpoints: dict[str, dict[int, Path]] = {}
-    ended, attempts, refused = {}, {}, set()
+    ended: dict[str, str] = {}
+    attempts: dict[str, int] = {}
+    refused: set[str] = set()
     last: dict[str, Event] = {}
     for e in events:
         name = e["trial_id"]
@@ -161,7 +179,10 @@ def read_progress(run_directory: Path, steps: int, notice: Callable[[str], None]
         elif e["event"] == "trial_ended":
             ended[name] = e["status"]
     closing = []
-    for name, report in last.items():  # A crash may come between the report that ends a trial and the line that says so.
+    for (
+        name,
+        report,
+    ) in last.items():  # A crash may come between the report that ends a trial and the line that says so.
         over = report["step"] >= steps or report["metrics"].get("diverged") or name in refused
         if over and name not in ended:
             ended[name] = ending(report, steps)

@@ -174,13 +174,17 @@ class View:
         table.add_column("front so far", no_wrap=True)
         for name in ("step", *self._objectives):
             table.add_column(name, justify="right", no_wrap=True)
-        measured = [t for t in self.trials.values() if all(t.metrics.get(name) is not None for name in self._objectives)]
+        measured = [
+            t for t in self.trials.values() if all(t.metrics.get(name) is not None for name in self._objectives)
+        ]
         if measured:
             signs = [1 if mode == "min" else -1 for mode in self._objectives.values()]
             values = np.array([[t.metrics[name] for name in self._objectives] for t in measured], float)
             front = [measured[i] for i in np.flatnonzero(pareto_front(values * signs))]
             for trial in sorted(front, key=lambda t: t.metrics[next(iter(self._objectives))])[:SHOWN]:
-                shown = (_number(trial.metrics[name], 3 if abs(trial.metrics[name]) < 2 else 1) for name in self._objectives)
+                shown = (
+                    _number(trial.metrics[name], 3 if abs(trial.metrics[name]) < 2 else 1) for name in self._objectives
+                )
                 table.add_row(_title(trial.config), f"{trial.step:,}", *shown)
         return table
 

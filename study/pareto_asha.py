@@ -1,10 +1,10 @@
 """ParetoASHA: successive halving that judges a vector of objectives instead of one number.
 
-At each rung a newcomer is ranked among all trials that have reached the rung: by non-dominated sorting, and inside a front by
-an epsilon-net, so that what is kept spreads over the front. It goes on if it is in the best 1/reduction_factor. Everything
-that decides is a pure function; the class only keeps what the rungs have seen.
+At each rung a newcomer is ranked among all trials that have reached the rung: by non-dominated sorting, and inside a
+front by an epsilon-net, so that what is kept spreads over the front. It goes on if it is in the best
+1/reduction_factor. Everything that decides is a pure function; the class only keeps what the rungs have seen.
 
-Sources: Li et al. 2020 (ASHA, the stopping variant), Schmucker et al. 2021 (MO-ASHA, EpsNet), Deb et al. 2002 (sorting).
+Sources: Li et al. 2020 (ASHA, the stopping variant), Schmucker et al. 2021 (MO-ASHA with EpsNet), Deb et al. 2002.
 Shapes: n trials, m objectives; in the pure functions every objective is to be minimised.
 """
 
@@ -45,7 +45,7 @@ class Decision(NamedTuple):
 
 def rungs(grace_period: int, reduction_factor: float, max_t: int) -> list[int]:
     """The steps at which trials are judged: grace_period · reduction_factor^k, below max_t."""
-    steps = []
+    steps: list[int] = []
     while (rung := int(grace_period * reduction_factor ** len(steps))) < max_t:
         steps.append(rung)
     return steps
@@ -60,8 +60,8 @@ def expected_steps(rungs: Sequence[int], max_t: int, reduction_factor: float, do
 def decide(newcomer: npt.ArrayLike, recorded: npt.ArrayLike, reduction_factor: float) -> Decision:
     """Judge a newcomer, (m,), against the trials recorded at its rung, (n, m); smaller is better in every objective.
 
-    A vector with a value that is not finite is worse than any finite one and never goes on. While the rung holds fewer than
-    reduction_factor trials, everyone finite goes on. Among equals the newcomer comes first, as in ASHA.
+    A vector with a value that is not finite is worse than any finite one and never goes on. While the rung holds fewer
+    than reduction_factor trials, everyone finite goes on. Among equals the newcomer comes first, as in ASHA.
     """
     newcomer = np.asarray(newcomer, float)
     recorded = np.asarray(recorded, float).reshape(-1, len(newcomer))
@@ -84,7 +84,7 @@ def decide(newcomer: npt.ArrayLike, recorded: npt.ArrayLike, reduction_factor: f
 
 
 def fronts_until(vectors: Vectors, target: int | None) -> list[npt.NDArray[np.int64]]:
-    """Non-dominated fronts of finite vectors, best first, up to the one that holds row `target` (None = all of them)."""
+    """Non-dominated fronts of finite vectors, best first, up to the one that holds row `target` (None = all)."""
     rest, layers = np.arange(len(vectors)), []
     while len(rest):
         first = pareto_front(vectors[rest])
@@ -107,8 +107,8 @@ def pareto_front(vectors: Vectors) -> npt.NDArray[np.bool_]:
 
 
 def spread_order(points: Vectors) -> list[int]:
-    """An epsilon-net order of a front's points, (k, m) in [0, 1]: the most balanced first, then always the one farthest from
-    all before it. Ties go to the smaller point, then to the earlier row, so that the order is deterministic."""
+    """An epsilon-net order of a front's points, (k, m) in [0, 1]: the most balanced first, then always the one farthest
+    from all before it. Ties go to the smaller point, then to the earlier row, so that the order is deterministic."""
     order = [min(range(len(points)), key=lambda i: (points[i].max(), points[i].sum(), *points[i], i))]
     distance = np.full(len(points), np.inf)
     while len(order) < len(points):
@@ -121,7 +121,7 @@ def spread_order(points: Vectors) -> list[int]:
 
 def _dominates(vectors: Vectors, point: Vectors) -> npt.NDArray[np.bool_]:
     """Which rows are nowhere worse than `point` and somewhere better."""
-    return (vectors <= point).all(axis=1) & (vectors < point).any(axis=1)
+    return np.logical_and((vectors <= point).all(axis=1), (vectors < point).any(axis=1))
 
 
 def _normalised_ranks(vectors: Vectors) -> Vectors:
@@ -137,7 +137,8 @@ class ParetoASHA(FIFOScheduler):
     """A Tune scheduler that stops trials by `decide` at the rungs grace_period · reduction_factor^k below max_t.
 
     Args:
-        objectives: metric name -> "min" or "max"; one to three of them. None may depend on β: trials would not be comparable.
+        objectives: metric name -> "min" or "max"; one to three of them. None may depend on β: trials would not be
+            comparable.
         time_attr: the reported key that counts progress, the same for all trials: steps, not seconds.
         max_t: a trial that has reached it is done.
         grace_period: the first rung.
@@ -187,9 +188,11 @@ class ParetoASHA(FIFOScheduler):
         return super().set_search_properties(metric, mode, **spec)
 
     def on_trial_result(self, controller: Any, trial: Trial, result: dict[str, Any]) -> str:
-        """Judge a report at a rung. Others pass, but for one that is not finite: it stops at once, the next rung's worst."""
+        """Judge a report at a rung; others pass. One that is not finite stops at once, as the next rung's worst."""
         if missing := [name for name in (self.time_attr, *self.objectives) if name not in result]:
-            raise ValueError(f"trial {self._key(trial)} reported no {', '.join(missing)}; ParetoASHA needs it each time")
+            raise ValueError(
+                f"trial {self._key(trial)} reported no {', '.join(missing)}; ParetoASHA needs it each time"
+            )
         step, values = result[self.time_attr], tuple(float(result[name]) for name in self.objectives)
         if not np.isfinite(values).all():
             rung = next((rung for rung in self.rungs if rung >= step), None)

@@ -74,7 +74,8 @@ def _log_handler() -> logging.Handler:
 
 
 def parse(arguments: Sequence[str]) -> Options:
-    """Options from the command line; the preset is read first, so that its values are the defaults and --help shows them.
+    """Options from the command line; the preset is read first, so that its values are the defaults and --help shows
+    them.
 
     Raises:
         ConfigError: there is no such preset.

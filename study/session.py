@@ -12,6 +12,9 @@ from typing import Any
 from ray import tune
 from rich.console import Console
 
+from analysis.report import build_report
+from analysis.summary import front_sentence, summary_table
+from analysis.trials import RunDirectoryError
 from bvae import data
 from bvae.config import ConfigError, TrialConfig
 from study import cluster
@@ -67,7 +70,9 @@ def run(options: Options, console: Console) -> int:
         if waiting:
             view = View(name, trials, rungs, settings.reduction_factor, OBJECTIVES, console)
             if progress:
-                console.print(f"Going on with {name}: {len(waiting)} of {len(trials)} trials are left.", highlight=False)
+                console.print(
+                    f"Going on with {name}: {len(waiting)} of {len(trials)} trials are left.", highlight=False
+                )
                 view.replay(progress.events)
                 if scheduler:
                     restore_decisions(scheduler, progress.events)
@@ -78,8 +83,10 @@ def run(options: Options, console: Console) -> int:
                     begin(directory, description)
                 _tune(assignments, directory, scheduler, view, progress, lane, concurrent, options.max_failures)
         else:
-            console.print(f"{name} is finished: all {len(trials)} trials have ended. Building its report anew.", highlight=False)
-        return _finish(console, directory, settings, len(trials))
+            console.print(
+                f"{name} is finished: all {len(trials)} trials have ended. Building its report anew.", highlight=False
+            )
+        return _finish(console, directory, store, settings, len(trials))
 
 
 def _scheduler(settings: Settings) -> ParetoASHA | None:
@@ -158,10 +165,37 @@ def run_trial_in_assignment(config: dict[str, Any]) -> None:
     run_trial(config["assignment"])
 
 
-def _finish(console: Console, directory: Path, settings: Settings, count: int) -> int:
+def _finish(console: Console, directory: Path, store: data.ImageStore, settings: Settings, count: int) -> int:
     """Build the report, print the ranking, and say how to go on if trials are left."""
     left = count - len(read_progress(directory, settings.steps, console.print).ended)
+    try:
+        report = build_report(directory, store=store)
+    except RunDirectoryError as error:  # Interrupted before the first trial started.
+        console.print(str(error), markup=False, highlight=False)
+    else:
+        console.print(summary_table(report.ranking))
+        console.print(f"\n{front_sentence(report.ranking)}\n", markup=False, highlight=False)
+        for note in report.notes:
+            console.print(note, markup=False, highlight=False)
+        for title, path in (
+            ("dashboard", report.dashboard),
+            ("ranking", report.ranking_csv),
+            ("traversals", report.gifs[0].parent if report.gifs else None),
+            ("score table", report.scores),
+        ):
+            if path:
+                console.print(f"{title:<12}{_shown(path)}", markup=False, highlight=False, soft_wrap=True)
+    if left:
+        console.print(
+            f"Interrupted: {left} of {count} trials have not ended. The same command goes on from here.",
+            highlight=False,
+        )
     return INTERRUPTED if left else 0
+
+
+def _shown(path: Path) -> str:
+    """Relative to where the person is, if it lies below."""
+    return str(path.relative_to(Path.cwd())) if path.is_relative_to(Path.cwd()) else str(path)
 
 
 def _print_plan(
@@ -169,9 +203,13 @@ def _print_plan(
     store: data.ImageStore, options: Options,
 ) -> None:  # fmt: skip
     steps = settings.steps
-    console.print(f"[bold]{name}[/]: {len(trials)} trials of up to {steps:,} steps on {len(store):,} images of {store.name}")
+    console.print(
+        f"[bold]{name}[/]: {len(trials)} trials of up to {steps:,} steps on {len(store):,} images of {store.name}"
+    )
     for axis, values in _varying(trials).items():
-        console.print(f"  {axis}: {', '.join(f'{value:g}' if isinstance(value, float) else str(value) for value in values)}")
+        console.print(
+            f"  {axis}: {', '.join(f'{value:g}' if isinstance(value, float) else str(value) for value in values)}"
+        )
     console.print(f"  rungs at steps {', '.join(f'{rung:,}' for rung in rungs) or 'none'}", highlight=False)
     console.print("Measuring the speed of this machine ...")
     concurrent = max(1, (options.cpus or os.cpu_count() or 1) // options.cpus_per_trial)
@@ -181,15 +219,15 @@ def _print_plan(
     )  # fmt: skip
     console.print(
         f"  {measured.step * 1000:.0f} ms a step, {measured.scoring:.1f} s a report on one CPU trial: about "
-        f"{duration(measured.planned)} if the rungs stop as many as planned, {duration(measured.longest)} if nothing stops",
+        f"{duration(measured.planned)} if the rungs stop as planned, {duration(measured.longest)} if none stops",
         highlight=False,
     )
 
 
 def _varying(trials: dict[str, TrialConfig]) -> dict[str, list[Any]]:
-    """The settings in which the trials differ, with the values they take."""
-    values: dict[str, Counter[Any]] = {}
+    """The settings in which the trials differ, and the three of every study, with the values they take."""
+    values: dict[str, set[Any]] = {}
     for config in trials.values():
         for key, value in asdict(config).items():
-            values.setdefault(key, Counter())[value] += 1
+            values.setdefault(key, set()).add(value)
     return {key: sorted(seen) for key, seen in values.items() if len(seen) > 1 or key in ("beta", "latent_dim", "seed")}

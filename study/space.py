@@ -1,7 +1,7 @@
 """What a study tries: presets, search spaces, and the plan of trials they give.
 
-A setting with several values is an axis of the search; its name is a TrialConfig field. A new hyperparameter needs its field
-there and one line in Settings here.
+A setting with several values is an axis of the search; its name is a TrialConfig field. A new hyperparameter needs its
+field there and one line in Settings here.
 """
 
 from __future__ import annotations
@@ -155,7 +155,12 @@ def plan(settings: Settings, channels: int = 1) -> list[TrialConfig]:
         ConfigError: a trial's value is outside what is allowed.
     """
     generator = np.random.default_rng(settings.plan_seed)
-    fixed = {"steps": settings.steps, "split": settings.split, "split_seed": settings.split_seed, "channels": channels}
+    fixed: dict[str, Any] = {
+        "steps": settings.steps,
+        "split": settings.split,
+        "split_seed": settings.split_seed,
+        "channels": channels,
+    }
     cells = list(_grid(settings) if settings.num_samples is None else _samples(settings, generator))
     trials = []
     for seed in settings.seed:
@@ -183,13 +188,12 @@ def _samples(settings: Settings, generator: np.random.Generator) -> Iterator[dic
             elif name == "latent_dim":
                 cell[name] = int(generator.integers(bounds[0], bounds[1] + 1))
             else:  # Rounded, so that a person can type the value again.
-                cell[name] = float(f"{math.exp(generator.uniform(*map(math.log, bounds))):.3g}")
+                cell[name] = float(f"{math.exp(generator.uniform(math.log(bounds[0]), math.log(bounds[1]))):.3g}")
         yield cell
 
 
 def trial_id(config: TrialConfig) -> str:
-    """A name that a person can read and that is the same for the same trial in every run: "beta4-latent10-seed0-1f3a9c"."""
+    """A name that a person can read and that is the same for the same trial in every run:
+    "beta4-latent10-seed0-1f3a9c"."""
     content = json.dumps(asdict(config), sort_keys=True).encode()
-    return (
-        f"beta{config.beta:g}-latent{config.latent_dim}-seed{config.seed}-{hashlib.sha256(content).hexdigest()[:6]}"
-    )
+    return f"beta{config.beta:g}-latent{config.latent_dim}-seed{config.seed}-{hashlib.sha256(content).hexdigest()[:6]}"

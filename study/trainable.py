@@ -19,6 +19,7 @@ from ray import tune
 from analysis.metrics import score
 from bvae import checkpoint, data
 from bvae.config import TrialConfig
+from bvae.fast import keep_freed_memory
 from bvae.objective import kl_per_latent
 from bvae.training import Likelihood, NonFiniteLoss, TrainReport, encode, evaluate, finite, train
 
@@ -59,6 +60,7 @@ def run_trial(config: dict[str, Any]) -> None:
     """Tune's function trainable; `config` holds the fields of an Assignment."""
     assignment = Assignment(**config)
     torch.set_num_threads(assignment.threads)
+    keep_freed_memory()
     # What was assigned decides, not what can be seen: Ray shows every GPU of a node to a trial that asked for none.
     device = "cuda" if ray.get_gpu_ids() else "cpu"
     trial = TrialConfig.from_dict(assignment.trial)
@@ -78,7 +80,7 @@ def run_trial(config: dict[str, Any]) -> None:
 def scored_indices(
     store: data.ImageStore, trial: TrialConfig, count: int
 ) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
-    """The validation and test images that are scored: the same for all trials of a study, so that they can be compared."""
+    """The validation and test images that are scored: the same for all trials of a study, for fair comparison."""
     split = data.split(len(store), trial.split, trial.split_seed)
     generator = np.random.default_rng(trial.split_seed)
     validation, test = (

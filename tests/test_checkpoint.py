@@ -39,7 +39,7 @@ def test_a_truncated_file_is_refused(report, tmp_path, keep):
     path = tmp_path / "c.safetensors"
     checkpoint.save(path, report.checkpoint())
     path.write_bytes(path.read_bytes()[:keep])
-    with pytest.raises(CheckpointError, match="c.safetensors"):
+    with pytest.raises(CheckpointError, match=r"c\.safetensors"):
         checkpoint.load(path)
 
 
@@ -70,5 +70,5 @@ def test_a_write_that_fails_leaves_what_was_there(report, tmp_path, monkeypatch)
 
 
 def test_saving_into_a_missing_folder_is_an_os_error(report, tmp_path):
-    with pytest.raises(OSError, match="c.safetensors"):
+    with pytest.raises(OSError, match=r"c\.safetensors"):
         checkpoint.save(tmp_path / "missing" / "c.safetensors", report.checkpoint())

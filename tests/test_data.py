@@ -127,7 +127,10 @@ def archive_arrays(count=sprites.IMAGES):
     ("change", "message"),
     [
         ({"latents_classes": None}, "no array 'latents_classes'"),
-        ({"imgs": np.zeros((100, 64, 64), np.uint8)}, "'imgs' has shape \\(100, 64, 64\\); expected \\(737280, 64, 64\\)"),
+        (
+            {"imgs": np.zeros((100, 64, 64), np.uint8)},
+            "'imgs' has shape \\(100, 64, 64\\); expected \\(737280, 64, 64\\)",
+        ),
         ({"latents_classes": np.zeros((sprites.IMAGES, 6), int)}, "order"),
     ],
 )

@@ -95,8 +95,8 @@ def run_directory(tmp_path):
     events = [
         started("a"), reported("a", 1, 90), started("b"), reported("b", 1, 80), decided("b", 1, keep=False),
         event("trial_ended", "b", step=1, status="stopped"),
-        event("failure", "a", step=1, attempt=1, error="it died"), started("a", 2), reported("a", 1, 91), reported("a", 2, 70),
-        event("checkpoint", "a", step=2, path="tune/a"),
+        event("failure", "a", step=1, attempt=1, error="it died"), started("a", 2), reported("a", 1, 91), reported("a",
+        2, 70), event("checkpoint", "a", step=2, path="tune/a"),
     ]  # fmt: skip
     append(tmp_path / "ledger.jsonl", events)
     return tmp_path
@@ -105,10 +105,20 @@ def run_directory(tmp_path):
 def test_a_study_is_read_as_tables(run_directory):
     study = read_study(run_directory)
     trials = study.trials.set_index("trial_id")
-    assert trials.loc["a", ["status", "step", "attempts", "error", "checkpoint"]].tolist() == ["unfinished", 2, 2, "it died", "tune/a"]
+    assert trials.loc["a", ["status", "step", "attempts", "error", "checkpoint"]].tolist() == [
+        "unfinished",
+        2,
+        2,
+        "it died",
+        "tune/a",
+    ]
     assert trials.loc["b", "status"] == "stopped"
     # A step that was reported twice counts once, with its last values.
-    assert study.scores[["trial_id", "step", "reconstruction"]].values.tolist() == [["a", 1, 91], ["a", 2, 70], ["b", 1, 80]]
+    assert study.scores[["trial_id", "step", "reconstruction"]].values.tolist() == [
+        ["a", 1, 91],
+        ["a", 2, 70],
+        ["b", 1, 80],
+    ]
     assert study.decisions["keep"].tolist() == [False]
 
 
@@ -131,8 +141,10 @@ def test_what_is_no_run_directory_is_one_clear_sentence(tmp_path):
 
 
 def test_a_crash_between_the_last_report_and_its_end_is_closed(tmp_path):
-    append(tmp_path / "ledger.jsonl", [started("a"), reported("a", 10), started("b"), reported("b", 3), decided("b", 3, False),
-                                       started("c"), reported("c", 3, None, diverged=True), started("d"), reported("d", 3)])  # fmt: skip
+    append(tmp_path / "ledger.jsonl", [started("a"), reported("a", 10), started("b"), reported("b", 3), decided("b", 3,
+    False),
+                                       started("c"), reported("c", 3, None, diverged=True), started("d"), reported("d",
+                                       3)])  # fmt: skip
     progress = read_progress(tmp_path, 10, print)
     assert progress.ended == {"a": "finished", "b": "stopped", "c": "diverged"}
     assert read_progress(tmp_path, 10, print).ended == progress.ended
@@ -145,7 +157,10 @@ def test_a_damaged_checkpoint_falls_back_to_the_one_before_and_says_so(tmp_path,
     for report in train(config, small_store, [1, 2, 3]):
         path = tmp_path / f"{report.step}.safetensors"
         checkpoint.save(path, report.checkpoint())
-        append(tmp_path / "ledger.jsonl", [reported("a", report.step), event("checkpoint", "a", step=report.step, path=path.name)])
+        append(
+            tmp_path / "ledger.jsonl",
+            [reported("a", report.step), event("checkpoint", "a", step=report.step, path=path.name)],
+        )
     notices = []
     assert read_progress(tmp_path, 10, notices.append).resume["a"] == (3, tmp_path / "3.safetensors")
     assert notices == []

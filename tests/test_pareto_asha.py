@@ -1,4 +1,5 @@
 import math
+from itertools import pairwise
 from types import SimpleNamespace
 
 import numpy as np
@@ -44,7 +45,7 @@ def test_the_front_is_what_nobody_dominates(points):
 def test_fronts_are_peeled_in_order_and_hold_everyone_once(points):
     layers = fronts_until(points, None)
     assert sorted(np.concatenate(layers).tolist()) == list(range(len(points)))
-    for before, after in zip(layers, layers[1:]):
+    for before, after in pairwise(layers):
         assert all(any(dominated(points[i], points[j]) for j in before) for i in after)
         assert not any(dominated(points[i], points[j]) for i in before for j in after)
 
@@ -97,14 +98,12 @@ def test_a_vector_that_is_not_finite_is_worst_and_never_goes_on(recorded, factor
 
 @given(st.lists(st.integers(0, 50), min_size=1, max_size=30), st.integers(0, 50), st.sampled_from([2, 3, 4]))
 def test_with_one_objective_it_agrees_with_ashas_quantile(recorded, newcomer, factor):
-    """Ray's rule stops below a percentile of the earlier arrivals, interpolated between two of them. Outside that gap, and
-    once the rung holds reduction_factor trials, both must say the same."""
+    """Ray's rule stops below a percentile of the earlier arrivals, interpolated between two of them. Outside that gap,
+    and once the rung holds reduction_factor trials, both must say the same."""
     signed = -np.array(recorded, float)  # larger is better, as Ray sees it
     low, high = (np.percentile(signed, 100 * (1 - 1 / factor), method=side) for side in ("lower", "higher"))
     decision = decide([newcomer], np.array(recorded, float)[:, None], factor)
-    if len(recorded) + 1 < factor:
-        assert decision.keep
-    elif -newcomer >= high:
+    if len(recorded) + 1 < factor or -newcomer >= high:
         assert decision.keep
     elif -newcomer < low:
         assert not decision.keep
@@ -123,7 +122,13 @@ def test_a_spread_order_takes_the_balanced_point_then_the_ends():
 
 @pytest.mark.parametrize(
     ("grace", "factor", "max_t", "expected"),
-    [(1, 4, 100, [1, 4, 16, 64]), (5, 3, 50, [5, 15, 45]), (1, 3, 81, [1, 3, 9, 27]), (100, 3, 100, []), (150, 3, 1350, [150, 450])],
+    [
+        (1, 4, 100, [1, 4, 16, 64]),
+        (5, 3, 50, [5, 15, 45]),
+        (1, 3, 81, [1, 3, 9, 27]),
+        (100, 3, 100, []),
+        (150, 3, 1350, [150, 450]),
+    ],
 )
 def test_rungs(grace, factor, max_t, expected):
     assert rungs(grace, factor, max_t) == expected

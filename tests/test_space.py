@@ -27,7 +27,9 @@ def test_presets_are_valid_and_as_promised(preset):
         assert len(seeds) >= 2
     if preset == "paper":  # Locatello et al. 2019
         assert (len(seeds), latents, betas) == (50, {10}, {1.0, 2.0, 4.0, 6.0, 8.0, 16.0})
-        assert {(t.architecture, t.steps, t.batch_size, t.learning_rate) for t in trials} == {("locatello", 300_000, 64, 1e-4)}
+        assert {(t.architecture, t.steps, t.batch_size, t.learning_rate) for t in trials} == {
+            ("locatello", 300_000, 64, 1e-4)
+        }
 
 
 def test_every_prefix_of_the_plan_covers_the_cells_evenly():
@@ -48,10 +50,16 @@ def test_the_plan_is_a_function_of_its_seed():
 @settings(deadline=None)
 def test_random_search_stays_in_its_ranges_and_runs_every_cell_with_every_seed(samples, seed):
     search = Settings(
-        num_samples=samples, beta_range=(0.5, 32), latent_dim_range=(3, 5), learning_rate_range=(1e-4, 1e-3), plan_seed=seed
+        num_samples=samples,
+        beta_range=(0.5, 32),
+        latent_dim_range=(3, 5),
+        learning_rate_range=(1e-4, 1e-3),
+        plan_seed=seed,
     )
     trials = plan(search)
-    assert all(0.499 <= t.beta <= 32.1 and 3 <= t.latent_dim <= 5 and 0.99e-4 <= t.learning_rate <= 1.01e-3 for t in trials)
+    assert all(
+        0.499 <= t.beta <= 32.1 and 3 <= t.latent_dim <= 5 and 0.99e-4 <= t.learning_rate <= 1.01e-3 for t in trials
+    )
     cells = {replace(t, seed=0) for t in trials}
     assert len(trials) == 2 * len(cells)
     assert len(cells) <= samples
@@ -86,7 +94,9 @@ def test_bad_settings_are_refused(change, message):
         check(replace(Settings(), **change))
 
 
-@pytest.mark.parametrize("change", [{"beta": (1.0, math.nan)}, {"latent_dim": (0,)}, {"latent_dim": (10_000,)}, {"beta": (-1.0,)}])
+@pytest.mark.parametrize(
+    "change", [{"beta": (1.0, math.nan)}, {"latent_dim": (0,)}, {"latent_dim": (10_000,)}, {"beta": (-1.0,)}]
+)
 def test_bad_values_of_a_trial_are_refused_by_the_plan(change):
     with pytest.raises(ConfigError, match=next(iter(change))):
         plan(replace(Settings(), **change))
