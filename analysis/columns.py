@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from typing import NamedTuple
+from collections.abc import Iterable, Mapping
+from typing import Any, NamedTuple
 
 from analysis.metrics import METRICS
 from analysis.trials import UNITS
@@ -77,6 +78,17 @@ def measured(value: float, error: float | None = None) -> str:
         return f"{value:,.0f}" if abs(value) >= 1e3 else f"{value:.{_decimals(abs(value), 2)}f}"
     decimals = _decimals(error or abs(value), 1)
     return f"{value:,.{decimals}f} ± {error:,.{decimals}f}"
+
+
+def label(row: Mapping[Any, Any], settings: Iterable[str]) -> str:
+    """A cell or trial in words: "β = 4, 10 latents, learning rate 0.001"."""
+    words = []
+    for name in settings:
+        value = row[name]
+        shown = number(value) if isinstance(value, (int, float)) else str(value)
+        named = {"beta": f"β = {shown}", "latent_dim": f"{shown} latent{'' if value == 1 else 's'}"}
+        words.append(named.get(name, f"{name.replace('_', ' ')} {shown}"))
+    return ", ".join(words)
 
 
 def _decimals(size: float, digits: int) -> int:

@@ -27,7 +27,7 @@ from analysis.columns import column
 from analysis.figures import FIGURES
 from analysis.figures.style import DARK_MAP, DARK_RAMP, MAP, RAMP, BetaScale, symbols
 from analysis.ranking import BOOKKEEPING, Ranking
-from analysis.summary import front_sentence, label
+from analysis.summary import front_sentence
 from analysis.trials import Study
 
 SCRIPTS = ("state.js", "figures.js", "traversals.js", "trials.js", "start.js")
@@ -86,11 +86,11 @@ def render(study: Study, ranking: Ranking, sheets: Mapping[str, Mapping[str, Any
         title=escape(f"{study.info['name']} · β-VAE study"),
         css=(page / "dashboard.css").read_text(encoding="utf-8"),
         name=escape(str(study.info["name"])),
-        sentence=escape(front_sentence(ranking)),
+        sentence=escape(front_sentence(ranking)).replace(" ± ", "\u00a0±\u00a0").replace(" %", "\u00a0%"),
         notes=markup.marks() + "".join(f'<p class="note">{escape(n)}</p>' for n in notes),
         facts=markup.facts(study, ranking),
         ranking_caption=escape(RANKED),
-        ranking=markup.ranking_table(ranking),
+        ranking=markup.ranking_table(ranking) + markup.separation_note(ranking),
         preferences=markup.preference_bar(ranking),
         figures="".join(sections),
         traversals=_gallery(sheets),
@@ -158,7 +158,9 @@ def _gallery(sheets: Mapping[str, Mapping[str, Any]]) -> str:
 
 def _trials(study: Study, ranking: Ranking, scores: Sequence[str]) -> list[dict[str, Any]]:
     """One dictionary per trial, best first."""
-    decisions = {t: g.to_dict("records") for t, g in study.decisions.groupby("trial_id")}
+    decisions: dict[str, list[dict[Any, Any]]] = {}
+    for decision in study.decisions.to_dict("records"):
+        decisions.setdefault(decision["trial_id"], []).append(decision)
     scale, symbol = BetaScale(ranking.trials["beta"]), symbols(ranking.trials["latent_dim"])
     config = [c for c in study.trials.columns if c not in BOOKKEEPING]
     rows = []
@@ -166,7 +168,7 @@ def _trials(study: Study, ranking: Ranking, scores: Sequence[str]) -> list[dict[
         made = decisions.get(t["trial_id"], [])
         keys = ("step", "rung", "keep", "reason")
         row = {k: t[k] for k in ("rank", "cell", "beta", "latent_dim", "seed", "status", "step", "checkpoint")}
-        row |= {"id": t["trial_id"], "label": label(t, ranking.settings), "why": why(t, made)}
+        row |= {"id": t["trial_id"], "label": t["label"], "why": why(t, made)}
         row |= {
             "ramp": scale.place(t["beta"]),
             "symbol": symbol[t["latent_dim"]],

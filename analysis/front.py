@@ -65,16 +65,25 @@ def shares(values: Floats, modes: Sequence[str]) -> Floats:
     serves.
     """
     cost = costs(values, modes)
-    front = on_front(values, modes)
     share = np.full(cost.shape, np.inf)
+    scale = front_scale(values, modes)
+    if scale is not None:
+        ideal, width = scale
+        finite = np.isfinite(cost).all(axis=1)
+        share[finite] = (cost[finite] - ideal) / width
+    return share
+
+
+def front_scale(values: Floats, modes: Sequence[str]) -> tuple[Floats, Floats] | None:
+    """The zero and the unit of `shares` in `costs`, per objective: ideal (k,), width (k,); None without a front."""
+    cost = costs(values, modes)
+    front = on_front(values, modes)
     if not front.any():
-        return share
-    finite = np.isfinite(cost).all(axis=1)
+        return None
     ideal = cost[front].min(axis=0)
     width = cost[front].max(axis=0) - ideal
-    width = np.where(width > 0, width, cost[finite].max(axis=0) - ideal)
-    share[finite] = (cost[finite] - ideal) / np.where(width > 0, width, 1.0)
-    return share
+    width = np.where(width > 0, width, cost[np.isfinite(cost).all(axis=1)].max(axis=0) - ideal)
+    return ideal, np.where(width > 0, width, 1.0)
 
 
 def ideal_distance(values: Floats, modes: Sequence[str]) -> Floats:

@@ -11,8 +11,8 @@ import pandas as pd
 
 from analysis.columns import column, measured, number
 from analysis.figures.style import BetaScale, symbols
-from analysis.ranking import Ranking, front_hypervolume, preferences
-from analysis.summary import COUNTED, label
+from analysis.ranking import Ranking, front_hypervolume, preferences, separation
+from analysis.summary import COUNTED
 from analysis.trials import Study
 
 # Marks in a box from -10 to 10, drawn once and referred to by name; the names are Plotly's.
@@ -50,7 +50,7 @@ def facts(study: Study, ranking: Ranking) -> str:
         if len(scored):
             best = scored.loc[scored[name].idxmax() if mode == "max" else scored[name].idxmin()]
             unit = f"<small> {column(name).unit.replace(' per image', '')}</small>" if column(name).unit else ""
-            items.append((measured(best[name]) + unit, f"best {column(name).title}", label(best, ranking.settings)))
+            items.append((measured(best[name]) + unit, f"best {column(name).title}", best["label"]))
     items.extend(_cost(study))
     volume = front_hypervolume(ranking)
     if volume > 0:
@@ -136,6 +136,17 @@ def _chance(probability: float) -> str:
     return f'{100 * probability:.0f} %<span class="bar"><i style="width:{100 * probability:.0f}%"></i></span>'
 
 
+def separation_note(ranking: Ranking) -> str:
+    """How many seeds would tell the first two cells apart; nothing where that can't be said."""
+    needed = separation(ranking)
+    if needed is None:
+        return ""
+    have = int(ranking.cells["scored"].head(2).min())
+    text = f"It takes about {needed:,} seeds of each to tell cells 1 and 2 apart by the distance that ranks them"
+    text += f"; {have} of each finished."
+    return f'<p class="caption" title="95 % confidence, 80 % power, normal approximation">{escape(text)}</p>'
+
+
 def preference_bar(ranking: Ranking) -> str:
     """Which cell to take, for every weight of the first objective against the second."""
     stretches = preferences(ranking)
@@ -147,7 +158,7 @@ def preference_bar(ranking: Ranking) -> str:
     parts = []
     for _, s in stretches.iterrows():
         cell = cells.loc[int(s["rank"])]
-        name = escape(label(cell, ranking.settings))
+        name = escape(cell["label"])
         place = scale.place(cell["beta"])
         share = f"flex:{s['high'] - s['low']:.4f} 1 0"
         parts.append(f'<div style="{share}" data-fill="{place:.4f}" title="{name}">{name}</div>')

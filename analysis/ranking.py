@@ -15,14 +15,14 @@ import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from analysis.front import hypervolume, ideal_distance, layers, preferred
+from analysis.columns import label
+from analysis.front import costs, front_scale, hypervolume, ideal_distance, layers, preferred
 from analysis.trials import ENDED, Study
-from analysis.uncertainty import bootstrap_means, front_probability
+from analysis.uncertainty import bootstrap_means, front_probability, seeds_to_separate
 
 BOOKKEEPING = (
     "trial_id",
@@ -50,9 +50,9 @@ class Ranking:
         metrics: the validation scores that the trials have, the objectives first.
         cells: one row per cell, best first: rank (from 1), the config without the seed, trials, scored, the number per
             status, `<score>_mean`, `_std`, `_median`, `_low`, `_high` (of the 95 % bootstrap interval of the mean),
-            `test_<score>_mean`, `_std`, layer, front, front_probability, distance, trial_ids.
+            `test_<score>_mean`, `_std`, layer, front, front_probability, distance, trial_ids, label (in words).
         trials: one row per trial with its scores at its last report: rank (from 1; NA where not scored), cell (the rank
-            of its cell), layer, distance.
+            of its cell), layer, distance, label.
     """
 
     objectives: dict[str, str]
@@ -85,9 +85,12 @@ def rank(study: Study, draws: int = DRAWS, seed: int = 0) -> Ranking:
     trials = _last_scores(study, objectives)
     config = [c for c in study.trials.columns if c not in BOOKKEEPING and c != "seed"]
     metrics = (*objectives, *(m for m in _metric_columns(trials, config) if m not in objectives))
-    groups = [g for _, g in trials.groupby(config, dropna=False, sort=True)] if config else [trials]
-    cells = pd.DataFrame([_cell(g, config, metrics) for g in groups])
-    samples = [g.loc[g["scored"], list(metrics)].to_numpy(float) for g in groups]
+    number = trials.groupby(config, dropna=False, sort=True).ngroup() if config else trials["step"] * 0
+    cells = _cells(trials, number, config, metrics)
+    scored = trials[trials["scored"]]
+    samples = [np.empty((0, len(metrics)))] * len(cells)
+    for i, rows in scored.groupby(number[scored.index]).indices.items():
+        samples[int(i)] = scored[list(metrics)].to_numpy(float)[rows]
     means = bootstrap_means(samples, draws, seed)  # (draws, cells, metrics)
     with np.errstate(all="ignore"):
         low, high = np.quantile(means, (0.025, 0.975), axis=0)
@@ -102,6 +105,8 @@ def rank(study: Study, draws: int = DRAWS, seed: int = 0) -> Ranking:
     of = {trial_id: cell for cell, ids in zip(cells["rank"], cells["trial_ids"], strict=True) for trial_id in ids}
     trials["cell"] = trials["trial_id"].map(of)
     varying = [c for c in config if c in ("beta", "latent_dim") or trials[c].astype(str).nunique() > 1]
+    for rows in (cells, trials):
+        rows["label"] = [label(row, varying) for row in rows[varying].to_dict("records")]
     return Ranking(objectives, tuple(varying), metrics, cells, trials)
 
 
@@ -127,6 +132,24 @@ def preferences(ranking: Ranking, points: int = 201) -> pd.DataFrame:
         cuts = [0.0, *((w[i - 1] + w[i]) / 2 for i in edges[1:-1]), 1.0]
         rows = [(cuts[i], cuts[i + 1], front["rank"].iloc[choice[edges[i]]]) for i in range(len(edges) - 1)]
     return pd.DataFrame(rows, columns=["low", "high", "rank"])
+
+
+def separation(ranking: Ranking) -> int | None:
+    """How many seeds each of the first two cells would need to be told apart by the distance that ranks them.
+
+    None where it can't be told: fewer than two cells with two scored seeds each, or no difference at all.
+    """
+    names, modes = list(ranking.objectives), list(ranking.objectives.values())
+    scale = front_scale(ranking.cells[[f"{o}_mean" for o in names]].to_numpy(float), modes)
+    if scale is None:
+        return None
+    seeds = ranking.trials[ranking.trials["scored"]]
+    ideal, width = scale
+    distances = [
+        np.linalg.norm((costs(seeds.loc[seeds["cell"] == cell, names].to_numpy(float), modes) - ideal) / width, axis=1)
+        for cell in (1, 2)
+    ]
+    return seeds_to_separate(*distances)
 
 
 def front_hypervolume(ranking: Ranking) -> float:
@@ -178,24 +201,19 @@ def _metric_columns(trials: pd.DataFrame, config: list[str]) -> list[str]:
     return sorted(names, key=lambda name: last.get(name, 0))
 
 
-def _cell(group: pd.DataFrame, config: list[str], metrics: tuple[str, ...]) -> dict[str, Any]:
-    """One cell's row: its settings, its counts, its scores over the seeds that were scored."""
-    scored = group[group["scored"]]
-    row: dict[str, Any] = {
-        "rank": 0,
-        **{c: group[c].iloc[0] for c in config},
-        "trials": len(group),
-        "scored": len(scored),
-    }
-    row |= {status: int((group["status"] == status).sum()) for status in STATUSES}
-    row["furthest_step"] = int(group["step"].max())
-    for metric in metrics:
-        values = pd.to_numeric(scored[metric])
-        row |= {f"{metric}_mean": values.mean(), f"{metric}_std": values.std(), f"{metric}_median": values.median()}
-        if f"test_{metric}" in scored:
-            test = pd.to_numeric(scored[f"test_{metric}"])
-            row |= {f"test_{metric}_mean": test.mean(), f"test_{metric}_std": test.std()}
-    return row | {"trial_ids": list(group["trial_id"])}
+def _cells(trials: pd.DataFrame, number: pd.Series, config: list[str], metrics: tuple[str, ...]) -> pd.DataFrame:
+    """One row per cell, in the order of `number`: settings, counts, scores over the seeds that were scored."""
+    cells = trials.assign(cell=number).drop_duplicates("cell").set_index("cell").sort_index()[config]
+    groups, scored = trials.groupby(number), trials[trials["scored"]]
+    cells["trials"], cells["scored"] = groups.size(), groups["scored"].sum()
+    cells = cells.join(pd.crosstab(number, trials["status"]).reindex(columns=list(STATUSES), fill_value=0))
+    cells["furthest_step"] = groups["step"].max()
+    tests = [f"test_{m}" for m in metrics if f"test_{m}" in trials]
+    over = scored[[*metrics, *tests]].apply(pd.to_numeric).groupby(number[scored.index])
+    for part, values in (("mean", over.mean()), ("std", over.std()), ("median", over.median()[list(metrics)])):
+        cells = cells.join(values.add_suffix(f"_{part}"))
+    cells["trial_ids"] = groups["trial_id"].agg(list)
+    return cells
 
 
 def _ordered(rows: pd.DataFrame, objectives: Mapping[str, str], suffix: str = "") -> pd.DataFrame:

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pandas as pd
 
@@ -14,17 +13,6 @@ if TYPE_CHECKING:
     from rich.table import Table
 
 COUNTED = {"finished": "finished", "stopped": "stopped early", "diverged": "diverged", "failed": "failed"}
-
-
-def label(row: Mapping[Any, Any] | pd.Series, settings: tuple[str, ...]) -> str:
-    """A cell or trial in words: "β = 4, 10 latents, learning rate 0.001"."""
-    words = []
-    for name in settings:
-        value = row[name]
-        shown = number(value) if isinstance(value, (int, float)) else str(value)
-        named = {"beta": f"β = {shown}", "latent_dim": f"{shown} latent{'' if value == 1 else 's'}"}
-        words.append(named.get(name, f"{name.replace('_', ' ')} {shown}"))
-    return ", ".join(words)
 
 
 def counts(ranking: Ranking) -> str:
@@ -42,7 +30,7 @@ def front_sentence(ranking: Ranking) -> str:
         finished = (ranking.trials["status"] == "finished").any()
         return f"There is no front yet: no trial has {'finite scores' if finished else 'finished'} ({counts(ranking)})."
     best = ranking.cells.iloc[0]
-    picked = f"{label(best, ranking.settings)}, with {_scores(best, ranking)}{_sureness(best)}"
+    picked = f"{best['label']}, with {_scores(best, ranking)}{_sureness(best)}"
     if len(front) == 1 or len(ranking.objectives) == 1:
         rivals = int((ranking.cells["layer"] > 0).sum())
         wins = f"beats the other {rivals} ranked at every objective" if rivals else "is all that could be ranked"
@@ -50,7 +38,7 @@ def front_sentence(ranking: Ranking) -> str:
     low, high = front.iloc[0], front.iloc[-1]
     first, *others = ranking.objectives
     gains = " and ".join(f"{column(o).title} improves by {_change(low, high, o)}" for o in others)
-    ends = f"from {label(low, ranking.settings)} to {label(high, ranking.settings)}"
+    ends = f"from {low['label']} to {high['label']}"
     return (
         f"Along the front, {ends}, {column(first).title} "
         f"worsens by {_change(low, high, first)} while {gains}; the best trade-off is {picked}."

@@ -7,9 +7,11 @@ no flicker.
 
 from __future__ import annotations
 
+import argparse
 import json
 import os
 import shutil
+import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import NamedTuple
@@ -206,6 +208,33 @@ def write_gifs(
     os.replace(temporary, folder)
 
 
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Draw one checkpoint's traversals; 0, or 2 after one sentence about what is wrong with the arguments."""
+    parser = argparse.ArgumentParser(
+        prog="python -m analysis.traversals", description="Traversal GIFs of a checkpoint."
+    )
+    parser.add_argument("checkpoint", type=Path, help="a checkpoint's .safetensors file")
+    parser.add_argument("--out", type=Path, required=True, help="the folder to write; replaced if it exists")
+    parser.add_argument("--data", type=Path, help="the .npz it was trained on (default: dSprites)")
+    options = parser.parse_args(arguments)
+    from analysis.portraits import portrait
+    from bvae.cache import CacheError
+    from bvae.checkpoint import CheckpointError, load_model
+    from bvae.data import DataError, load
+
+    try:
+        if options.out.exists() and not (options.out / "trial.json").is_file():
+            raise OSError(f"{options.out} exists and holds no traversals: name another folder for --out")
+        drawn = portrait(load_model(options.checkpoint), load(options.data))
+        options.out.parent.mkdir(parents=True, exist_ok=True)
+        write_gifs(options.out, drawn.frames, drawn.images, drawn.latents, {"checkpoint": str(options.checkpoint)})
+    except (CheckpointError, DataError, CacheError, OSError) as error:
+        print(f"python -m analysis.traversals: {error}", file=sys.stderr)
+        return 2
+    print(options.out / "traversals.gif")
+    return 0
+
+
 def _decoded(decode: Decode, codes: NDArray[np.float32]) -> Frames:
     """Images of codes (n, D), a batch at a time, as uint8."""
     batches = [decode(codes[i : i + BATCH]) for i in range(0, len(codes), BATCH)]
@@ -250,3 +279,7 @@ def _text(text: str, width: int, height: int, size: int, ink: int = INK) -> NDAr
     image = Image.new("L", (width, height), PAPER)
     ImageDraw.Draw(image).text((3, height // 2), text, fill=ink, font=ImageFont.load_default(size), anchor="lm")
     return np.asarray(image)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

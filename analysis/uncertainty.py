@@ -36,20 +36,39 @@ def bootstrap_means(samples: Sequence[Floats], draws: int, seed: int) -> Floats:
     """
     k = max((s.shape[1] for s in samples), default=0)
     draws = max(50, min(draws, LIMIT // max(1, len(samples) * k)))
+    sources = residual_sources(samples)
+    if not any(map(len, sources)):
+        return np.full((1, len(samples), k), np.nan)
+    means = np.full((draws, len(samples), k), np.nan)
+    random = np.random.default_rng(seed)
+    for i, (sample, source) in enumerate(zip(samples, sources, strict=True)):
+        if len(sample):
+            picks = random.integers(len(source), size=(draws, len(sample)))
+            means[:, i] = sample.mean(axis=0) + source[picks].mean(axis=1)
+    return means
+
+
+def residual_sources(samples: Sequence[Floats]) -> list[Floats]:
+    """For each cell (n, k), the widened residuals that its seeds are drawn from: its own, or those of all cells."""
+    k = max((s.shape[1] for s in samples), default=0)
     residuals = [
         (s - s.mean(axis=0)) * np.sqrt(len(s) / (len(s) - 1)) if len(s) > 1 else np.empty((0, k)) for s in samples
     ]
     pool = np.concatenate([*residuals, np.empty((0, k))])
-    if not len(pool):
-        return np.full((1, len(samples), k), np.nan)
-    means = np.full((draws, len(samples), k), np.nan)
-    random = np.random.default_rng(seed)
-    for i, (sample, own) in enumerate(zip(samples, residuals, strict=True)):
-        if len(sample):
-            source = own if len(sample) >= OWN else pool
-            picks = random.integers(len(source), size=(draws, len(sample)))
-            means[:, i] = sample.mean(axis=0) + source[picks].mean(axis=1)
-    return means
+    return [own if len(sample) >= OWN else pool for sample, own in zip(samples, residuals, strict=True)]
+
+
+def seeds_to_separate(first: Floats, second: Floats) -> int | None:
+    """How many seeds each of two cells would need for their means to differ at 95 % confidence with 80 % power.
+
+    By the normal approximation for two means with the spreads seen now. None where either has fewer than two seeds or
+    the means are equal.
+    """
+    if min(len(first), len(second)) < 2 or first.mean() == second.mean():
+        return None
+    spread = first.var(ddof=1) + second.var(ddof=1)
+    needed = (1.960 + 0.842) ** 2 * spread / (first.mean() - second.mean()) ** 2
+    return max(2, int(np.ceil(needed)))
 
 
 def front_probability(means: Floats, modes: Sequence[str]) -> Floats:

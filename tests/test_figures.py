@@ -209,8 +209,10 @@ def test_survival_counts_who_trained_past_each_rung(tmp_path: Path) -> None:
     ]
     data = survival_data(*read(tmp_path / "study", trials))
     assert data.steps == [0, 100, 300, 900, 2700]
-    assert data.shares == {1.0: [1.0, 1.0, 0.75, 0.75, 0.75], 4.0: [0.5, 0.0, 0.0, 0.0, 0.0]}
-    assert data.trials == {1.0: 4, 4.0: 2}
+    assert data.lines == [
+        ("β = 1", 1.0, [1.0, 1.0, 0.75, 0.75, 0.75], 4),
+        ("β = 4", 4.0, [0.5, 0.0, 0.0, 0.0, 0.0], 2),
+    ]
 
 
 def test_foresight_is_the_rank_correlation_with_the_end(tmp_path: Path) -> None:

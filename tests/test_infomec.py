@@ -3,6 +3,8 @@
 import numpy as np
 import pytest
 from sklearn.feature_selection import mutual_info_classif
+from sklearn.linear_model import LogisticRegression
+from sklearn.metrics import log_loss
 
 from analysis.metrics import infomec
 from analysis.metrics.infomec import distance_to_neighbour, excess, neighbour_information
@@ -32,6 +34,20 @@ def test_excess_of_a_single_entry_is_one_and_of_an_even_row_nothing():
     np.testing.assert_allclose(excess(np.array([[0.7, 0, 0], [0.2, 0.2, 0.2], [0, 0, 0]])), [1, 0, 0], atol=1e-12)
     np.testing.assert_allclose(excess(np.array([[2.0, 1.0]])), [1 / 3])
     np.testing.assert_allclose(excess(np.array([[0.5], [0.0]])), [1, 0])
+
+
+def test_explicitness_is_the_share_of_the_null_models_cross_entropy(rng):
+    factors = np.column_stack([rng.integers(2, size=500), rng.integers(5, size=500) // 2])
+    codes = factors @ rng.normal(size=(2, 3)) + rng.normal(size=(500, 3))
+    standard = (codes - codes.mean(axis=0)) / codes.std(axis=0)
+    shares = []
+    for labels in factors.T:
+        fitted, null = (
+            LogisticRegression(C=np.inf, class_weight="balanced").fit(values, labels).predict_proba(values)
+            for values in (standard, np.zeros_like(standard))
+        )
+        shares.append(1 - log_loss(labels, fitted) / log_loss(labels, null))
+    np.testing.assert_allclose(infomec(codes, factors).explicitness_per_factor, shares, atol=1e-6)
 
 
 def test_one_latent_a_factor_scores_one_and_two_halve_the_compactness(rng):

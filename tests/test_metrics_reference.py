@@ -3,6 +3,8 @@
 import numpy as np
 import pytest
 from reference_cases import CASES, load
+from sklearn.linear_model import LogisticRegression
+from sklearn.metrics import roc_auc_score
 
 from analysis.metrics import (
     beta_vae_score,
@@ -16,6 +18,7 @@ from analysis.metrics import (
     sap,
     score,
 )
+from analysis.metrics.explicitness import mean_area
 
 
 @pytest.fixture(scope="module", params=CASES)
@@ -74,6 +77,15 @@ def test_beta_vae_score(case):
     results = [beta_vae_score(case.codes, case.factors, seed=seed) for seed in range(3)]
     assert np.mean([r.score for r in results]) == pytest.approx(reference["eval_accuracy"]["mean"], abs=0.03)
     assert np.mean([r.train_score for r in results]) == pytest.approx(reference["train_accuracy"]["mean"], abs=0.03)
+
+
+def test_explicitness_is_scikit_learns_area_under_the_curve():
+    rng = np.random.default_rng(0)
+    labels, unseen = rng.integers(4, size=400), rng.integers(4, size=90)
+    train, test = labels[:, None] + rng.normal(size=(400, 1)), np.round(unseen[:, None] + rng.normal(size=(90, 1)))
+    chance = LogisticRegression().fit(train, labels).predict_proba(test)
+    expected = roc_auc_score(unseen[:, None] == np.arange(4), chance)
+    assert mean_area(train, labels, test, unseen) == pytest.approx(expected, abs=1e-12)
 
 
 # Two of the four by default, because each takes 20 s.

@@ -9,10 +9,10 @@ import pytest
 from constructed import MadeTrial, grid, write_study
 from rich.console import Console
 
-from analysis.ranking import Ranking, best_trials, front_hypervolume, preferences, rank, write_ranking
-from analysis.summary import front_sentence, label, summary_table
+from analysis.ranking import Ranking, best_trials, front_hypervolume, preferences, rank, separation, write_ranking
+from analysis.summary import front_sentence, summary_table
 from analysis.trials import read_study
-from analysis.uncertainty import bootstrap_means, front_probability
+from analysis.uncertainty import bootstrap_means, front_probability, seeds_to_separate
 
 
 def ranked(directory: Path, trials: list[MadeTrial]) -> Ranking:
@@ -87,7 +87,7 @@ def test_only_what_differs_is_a_setting(four_cells: Ranking, tmp_path: Path) -> 
     ranking = ranked(tmp_path / "rates", trials)
     assert ranking.settings == ("beta", "latent_dim", "learning_rate")
     assert len(ranking.cells) == 2
-    assert label(ranking.cells.iloc[0], ranking.settings) == "β = 4, 4 latents, learning rate 0.001"
+    assert ranking.cells["label"].iloc[0] == "β = 4, 4 latents, learning rate 0.001"
 
 
 def test_settings_that_are_missing_make_one_cell(tmp_path: Path) -> None:
@@ -120,6 +120,22 @@ def test_ranking_csv_is_the_cells(four_cells: Ranking, tmp_path: Path) -> None:
     assert table["beta"].tolist() == four_cells.cells["beta"].tolist()
     assert table["trial_ids"].iloc[0] == "b2s0 b2s1"
     assert list(tmp_path.glob(".ranking*")) == []
+
+
+def test_seeds_to_separate_follow_the_textbook() -> None:
+    """Two means one standard deviation apart, equal spreads: (1.96 + 0.842)² · 2 = 15.7."""
+    sample = np.array([-1.0, 0.0, 1.0])  # Standard deviation 1.
+    assert seeds_to_separate(sample, sample + 1) == 16
+    assert seeds_to_separate(sample, sample + 100) == 2
+    assert seeds_to_separate(sample, sample) is None
+    assert seeds_to_separate(sample[:1], sample + 1) is None
+
+
+def test_separation_is_of_the_first_two_cells_distances(four_cells: Ranking, tmp_path: Path) -> None:
+    """Cell 1 (β 2) is 0.47 from the ideal, the next 1.0; its seeds differ by hundredths: two seeds are enough."""
+    assert separation(four_cells) == 2
+    assert separation(ranked(tmp_path / "one", [MadeTrial("a"), MadeTrial("b", beta=1.0)])) is None
+    assert separation(ranked(tmp_path / "none", [MadeTrial("a", status="failed", last=None)])) is None
 
 
 def test_the_bootstrap_of_one_seed_each_says_nothing() -> None:

@@ -10,6 +10,7 @@ import pandas as pd
 import pytest
 from constructed import MadeTrial, grid, write_study
 
+from analysis import traversals
 from analysis.__main__ import main
 from analysis.portraits import matched, portrait, read_sheets
 from analysis.report import build_report
@@ -192,6 +193,30 @@ def test_a_portrait_moves_the_codes_of_test_images(with_checkpoint: Path) -> Non
     assert drawn.frames.shape == (4, 3, 13, 1, 64, 64)
     test = {store.images(np.array([i])).tobytes() for i in split(400, "holdout", 0).test}
     assert all(image.tobytes() in test for image in drawn.images)
+
+
+def test_one_checkpoint_is_drawn_by_one_command(
+    with_checkpoint: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("bvae.data.load", lambda _: FakeStore())
+    out = tmp_path / "drawn"
+    for _ in range(2):  # The second time it replaces what it wrote.
+        assert traversals.main([str(with_checkpoint / "a.safetensors"), "--out", str(out)]) == 0
+    assert len(list(out.rglob("*.gif"))) == 4 * 3 + 1
+    assert capsys.readouterr().out.splitlines()[-1] == str(out / "traversals.gif")
+
+
+@pytest.mark.parametrize(
+    ("checkpoint", "out", "says"),
+    [("gone.safetensors", "drawn", "gone.safetensors does not exist"), ("a.safetensors", ".", "holds no traversals")],
+)
+def test_a_mistake_in_that_command_is_one_sentence(
+    with_checkpoint: Path, checkpoint: str, out: str, says: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    arguments = [str(with_checkpoint / checkpoint), "--out", str(with_checkpoint / out)]
+    assert traversals.main(arguments) == 2
+    assert says in capsys.readouterr().err
+    assert (with_checkpoint / "study.json").is_file()
 
 
 def test_latents_are_called_after_the_factor_they_hold() -> None:

@@ -26,6 +26,8 @@ def test_rows_lie_between_null_and_ceiling(model):
     assert list(rows) == order
     assert rows["mean"] == score(codes, factors, names=["mig"], factor_names=NAMES)
     assert rows["shuffled_factors"]["mig"] < 0.05 > rows["untrained"]["mig"]
+    standard = (factors - factors.mean(axis=0)) / factors.std(axis=0)
+    assert rows["true_factors"] == score(standard, factors, names=["mig"], factor_names=NAMES)
     assert rows["sampled"]["mig"] < rows["mean"]["mig"] <= rows["true_factors"]["mig"] + 0.02
 
 
@@ -38,10 +40,13 @@ def test_without_duplicate_leaves_out_the_repeated_orientation(model):
 
 def test_a_row_without_log_variances_lacks_what_needs_them(model):
     codes, factors, logvar = model
-    rows = score_rows(codes, factors, budget="cheap", logvar=logvar, rows=["mean", "sampled", "true_factors"])
-    assert "kl_per_latent" in rows["mean"]
-    assert "kl_per_latent" not in rows["sampled"]
-    assert "kl_per_latent" not in rows["true_factors"]
+    for names in (None, ["mig", "kl_per_latent"]):
+        rows = score_rows(
+            codes, factors, names, budget="cheap", logvar=logvar, rows=["mean", "sampled", "true_factors"]
+        )
+        assert "kl_per_latent" in rows["mean"]
+        assert "kl_per_latent" not in rows["sampled"]
+        assert "kl_per_latent" not in rows["true_factors"]
 
 
 def test_a_row_that_cannot_be_is_refused(model):

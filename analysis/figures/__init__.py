@@ -15,6 +15,7 @@ from analysis.figures.audit import foresight_data, foresight_figure, survival_da
 from analysis.figures.curves import curves_data, curves_figure
 from analysis.figures.latents import latents_data, latents_figure
 from analysis.figures.maps import has_map, map_data, map_figure
+from analysis.figures.moved import moved_data, moved_figure
 from analysis.figures.parallel import parallel_data, parallel_figure
 from analysis.figures.rate_distortion import rate_distortion_data, rate_distortion_figure
 from analysis.figures.trade_off import trade_off_data, trade_off_figure
@@ -55,6 +56,12 @@ def _maps(study: Study, ranking: Ranking) -> dict[str, go.Figure]:
     return {m: map_figure(map_data(ranking, m)) for m in ranking.metrics[:6]} if has_map(ranking) else {}
 
 
+def _moved(study: Study, ranking: Ranking) -> dict[str, go.Figure]:
+    del study
+    splits = {m: moved_data(ranking, m) for m in ranking.metrics[:4]}
+    return {m: moved_figure(data) for m, data in splits.items() if len(data.shares)}
+
+
 def _audit(study: Study, ranking: Ranking) -> dict[str, go.Figure]:
     survival = survival_figure(survival_data(study, ranking))
     return {"survival": survival, "foresight": foresight_figure(foresight_data(study, ranking))}
@@ -79,6 +86,13 @@ FIGURES: tuple[Figure, ...] = (
         "β against latent size",
         "Means over the trials that finished. The stronger the colour, the better; where neither is better, the more.",
         _maps,
+    ),
+    Figure(
+        "moved",
+        "What moved the outcome",
+        "The variance between the finished trials, split between the settings, β and latent size together beyond their "
+        "sum, and the seed, with 95 % bootstrap intervals. A setting is credited with what the others can't explain.",
+        _moved,
     ),
     Figure(
         "rate-distortion",
@@ -118,7 +132,8 @@ FIGURES: tuple[Figure, ...] = (
     Figure(
         "parallel",
         "Settings and scores",
-        "A line per trial. Drag along an axis to keep only the trials that pass there: everything on the page follows.",
+        "A line per trial, for the best 1,000. Drag along an axis to keep only the trials that pass there: everything "
+        "on the page follows.",
         lambda study, ranking: {"parallel": parallel_figure(parallel_data(ranking))},
     ),
 )

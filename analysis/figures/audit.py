@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
 import plotly.graph_objects as go
 
 from analysis.columns import column
-from analysis.figures.style import QUIET, BetaScale, axis, empty, layout
+from analysis.figures.style import QUIET, BetaScale, axis, beta_groups, empty, layout
 from analysis.ranking import Ranking
 from analysis.trials import Study
 
@@ -17,13 +18,21 @@ FEWEST = 4  # finished trials from which a rank correlation means anything
 DASHES = ("solid", "dash", "dot", "dashdot")
 
 
+class Line(NamedTuple):
+    """The trials of one β, or of nearly one: the share that trained past each step, and how many there are."""
+
+    name: str
+    beta: float
+    shares: list[float]
+    trials: int
+
+
 @dataclass(frozen=True)
 class Survival:
     """For each β, the share of its trials that trained past each step: from step 0, at every rung, at the end."""
 
     steps: list[int]
-    shares: dict[float, list[float]]
-    trials: dict[float, int]
+    lines: list[Line]
 
 
 @dataclass(frozen=True)
@@ -39,28 +48,26 @@ def survival_data(study: Study, ranking: Ranking) -> Survival:
     """How far the trials of each β got. Trials that are still running count as far as they have come."""
     trials, end = ranking.trials, int(study.info["steps"])
     steps = [0, *(int(r) for r in study.info.get("rungs", []) if r < end), end]
-    shares, counts = {}, {}
-    for beta in sorted(trials["beta"].unique()):
-        group = trials[trials["beta"] == beta]
+    lines = []
+    for name, beta, group in beta_groups(trials):
         # A trial stopped at a rung reached it, but did not train past it.
-        past = [((group["step"] > s) | (group["step"] >= end)).mean() for s in steps[:-1]]
-        shares[float(beta)] = [float(p) for p in past] + [float((group["status"] == "finished").mean())]
-        counts[float(beta)] = len(group)
-    return Survival(steps, shares, counts)
+        past = [float(((group["step"] > s) | (group["step"] >= end)).mean()) for s in steps[:-1]]
+        lines.append(Line(name, beta, [*past, float((group["status"] == "finished").mean())], len(group)))
+    return Survival(steps, lines)
 
 
 def survival_figure(data: Survival) -> go.Figure:
     """A falling line per β; where they part, the scheduler preferred some β to others."""
     title, x, y = "Still training, by β", column("step").axis, "share of the trials"
-    if not data.shares:
+    if not data.lines:
         return empty(title, x, y)
-    scale = BetaScale(data.shares)
+    scale = BetaScale(line.beta for line in data.lines)
     figure = go.Figure(layout=layout(title, xaxis=axis(x), yaxis=axis(y, range=[-0.03, 1.05]), showlegend=False))
-    for beta, shares in data.shares.items():
-        hover = f"β = {beta:g}, {data.trials[beta]} trials<br>%{{y:.0%}} trained past step %{{x:,}}<extra></extra>"
-        line = {"color": scale.color(beta), "width": 2.2, "shape": "hv"}
-        place = {"x": data.steps, "y": shares, "mode": "lines", "line": line, "hovertemplate": hover}
-        figure.add_trace(go.Scatter(name=f"{beta:g}", meta={"ramp": scale.place(beta), "beta": beta}, **place))
+    for line in data.lines:
+        hover = f"{line.name}, {line.trials} trials<br>%{{y:.0%}} trained past step %{{x:,}}<extra></extra>"
+        look = {"color": scale.color(line.beta), "width": 2.2, "shape": "hv"}
+        place = {"x": data.steps, "y": line.shares, "mode": "lines", "line": look, "hovertemplate": hover}
+        figure.add_trace(go.Scatter(name=line.name, meta={"ramp": scale.place(line.beta), "beta": line.beta}, **place))
     return figure
 
 

@@ -11,9 +11,8 @@ import pandas as pd
 import plotly.graph_objects as go
 
 from analysis.columns import Column, column
-from analysis.figures.style import QUIET, BetaScale, axis, empty, layout
+from analysis.figures.style import QUIET, BetaScale, axis, beta_groups, empty, layout
 from analysis.ranking import Ranking
-from analysis.summary import label
 from analysis.trials import Study
 
 MOST_LINES = 200  # From more trials on, each β is drawn as a median with a band.
@@ -59,10 +58,7 @@ def curves_data(study: Study, ranking: Ranking, metric: str) -> Curves:
         )
         for trial_id, g in known.groupby("trial_id", sort=False)
     ]
-    trials = ranking.trials
-    names = {
-        str(t["trial_id"]): f"{label(t, ranking.settings)}, seed {t.get('seed', '–')}" for _, t in trials.iterrows()
-    }
+    names = {str(t["trial_id"]): f"{t['label']}, seed {t.get('seed', '–')}" for t in ranking.trials.to_dict("records")}
     return Curves(column(metric), rungs, curves, names)
 
 
@@ -128,19 +124,13 @@ def _mark_rungs(figure: go.Figure, rungs: Sequence[int]) -> None:
 
 
 def _bands(known: pd.DataFrame) -> list[Curve]:
-    """Medians and 10 to 90 % bands over trials of nearly one β, at the steps that they share."""
-    logs = np.log10(known["beta"].astype(float))
-    several = known["beta"].nunique() > MOST_BANDS
-    bins = pd.cut(logs, MOST_BANDS, labels=False) if several else known["beta"]
+    """Medians and 10 to 90 % bands over trials of nearly one β, at the steps that many of them share."""
     curves = []
-    for _, group in known.groupby(bins):
+    for name, beta, group in beta_groups(known, MOST_BANDS):
         at = group.groupby("step")["value"]
         steps = at.size()[at.size() >= max(1, at.size().max() // 20)].index
         q = at.quantile(np.array([0.1, 0.5, 0.9])).unstack().loc[steps]
-        low, high = group["beta"].min(), group["beta"].max()
-        name = f"β = {low:.3g}" if low == high else f"β from {low:.3g} to {high:.3g}"
-        middle = float(10 ** np.log10(group["beta"].astype(float)).mean())
-        curves.append(Curve(name, middle, steps.tolist(), q[0.5].tolist(), low=q[0.1].tolist(), high=q[0.9].tolist()))
+        curves.append(Curve(name, beta, steps.tolist(), q[0.5].tolist(), low=q[0.1].tolist(), high=q[0.9].tolist()))
     return curves
 
 

@@ -10,7 +10,6 @@ from numpy.typing import NDArray
 
 from analysis.figures.style import MAP, axis, empty, layout
 from analysis.ranking import Ranking
-from analysis.summary import label
 from analysis.trials import Study
 
 TITLE = "KL per latent"
@@ -38,7 +37,7 @@ def latents_data(study: Study, ranking: Ranking) -> Latents:
     for i, (_, kl) in enumerate(rows):
         falling = -np.sort(-np.array([np.nan if v is None else v for v in kl], dtype=float))[:width]
         table[i, : len(falling)] = falling
-    names = [f"{t['rank']}. {label(t, ranking.settings)}, seed {t.get('seed', '–')}" for t, _ in rows]
+    names = [f"{t['rank']}. {t['label']}, seed {t.get('seed', '–')}" for t, _ in rows]
     return Latents([str(t["trial_id"]) for t, _ in rows], names, table)
 
 

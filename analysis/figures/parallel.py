@@ -14,6 +14,7 @@ from analysis.ranking import Ranking
 
 TITLE = "Settings and scores"
 MOST_SCORES = 6
+MOST_LINES = 1000  # the best; more can't be told apart, and take seconds to draw
 FEW_LEVELS = 8  # settings of so few values have a tick at each
 
 
@@ -37,11 +38,12 @@ class Parallel:
 
 
 def parallel_data(ranking: Ranking) -> Parallel:
-    """Settings that differ, then the first scores, at each trial's last report; trials without these are left out."""
+    """Settings that differ, then the first scores, at the last report of the best trials that have all of them."""
     metrics = list(ranking.metrics[:MOST_SCORES])
     scores = ranking.trials[metrics].apply(pd.to_numeric, errors="coerce")
     metrics = [m for m in metrics if np.isfinite(scores[m]).any()]
     known = ranking.trials[np.isfinite(scores[metrics]).all(axis=1)] if metrics else ranking.trials.head(0)
+    known = known.head(MOST_LINES)
     axes = [_setting(known, name) for name in (*ranking.settings, "status")]
     axes += [Axis(column(m).title, pd.to_numeric(known[m]).tolist()) for m in metrics]
     return Parallel(known["trial_id"].astype(str).tolist(), known["beta"].astype(float).tolist(), axes)

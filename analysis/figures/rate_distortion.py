@@ -5,9 +5,11 @@ Alemi et al. 2018, Fixing a Broken ELBO, arXiv:1711.00464
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from html import escape
 from math import log
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -16,7 +18,6 @@ import plotly.graph_objects as go
 from analysis.columns import column, measured
 from analysis.figures.style import QUIET, BetaScale, axis, empty, layout, scatter, symbols
 from analysis.ranking import Ranking
-from analysis.summary import label
 from analysis.trials import Study
 
 TITLE = "Rate and distortion"
@@ -43,7 +44,7 @@ def rate_distortion_data(study: Study, ranking: Ranking) -> RateDistortion:
     if "kl" not in trials or "reconstruction" not in trials:
         return RateDistortion(pd.DataFrame(columns=columns), images)
     table = trials.assign(rate=pd.to_numeric(trials["kl"]), distortion=pd.to_numeric(trials["reconstruction"]))
-    table["hover"] = [_hover(t, ranking) for _, t in table.iterrows()]
+    table["hover"] = [_hover(t) for t in table.to_dict("records")]
     known = np.isfinite(table[["rate", "distortion"]].to_numpy(float)).all(axis=1)
     return RateDistortion(table.loc[known, columns].reset_index(drop=True), images)
 
@@ -85,8 +86,8 @@ def _equal_elbo(table: pd.DataFrame) -> list[go.Scatter]:
     return lines
 
 
-def _hover(trial: pd.Series, ranking: Ranking) -> str:
-    name = f"<b>{escape(str(trial['trial_id']))}</b><br>{escape(label(trial, ranking.settings))}"
+def _hover(trial: Mapping[Any, Any]) -> str:
+    name = f"<b>{escape(str(trial['trial_id']))}</b><br>{escape(trial['label'])}"
     rate, distortion = measured(trial["rate"]), measured(trial["distortion"])
     total = measured(trial["rate"] + trial["distortion"])
     return f"{name}<br>rate {rate} + distortion {distortion} = {total} nats per image"

@@ -68,6 +68,22 @@ class BetaScale:
         return {"colorscale": _scale(RAMP), "cmin": self.low - pad, "cmax": self.high + pad, "colorbar": bar}
 
 
+def beta_groups(table: pd.DataFrame, most: int = 8) -> list[tuple[str, float, pd.DataFrame]]:
+    """A table's rows by β: one group per β, or `most` groups of equal width in log β where there are more.
+
+    Returns:
+        name ("β = 4", "β from 2 to 5"), the geometric mean of its β, its rows; by rising β.
+    """
+    logs = np.log10(table["beta"].astype(float))
+    keys = table["beta"] if table["beta"].nunique() <= most else pd.cut(logs, most, labels=False)
+    groups = []
+    for _, rows in table.groupby(keys):
+        low, high = float(rows["beta"].min()), float(rows["beta"].max())
+        name = f"β = {low:.3g}" if low == high else f"β from {low:.3g} to {high:.3g}"
+        groups.append((name, low if low == high else float(10 ** logs[rows.index].mean()), rows))
+    return groups
+
+
 def symbols(latents: Iterable[float]) -> dict[float, str]:
     """A symbol for each latent size, in rising order; they repeat after ten."""
     return {size: SYMBOLS[i % len(SYMBOLS)] for i, size in enumerate(sorted(set(latents)))}

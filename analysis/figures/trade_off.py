@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from html import escape
+from typing import Any
 
 import numpy as np
 import pandas as pd
 import plotly.graph_objects as go
 
 from analysis.columns import Column, column, measured
-from analysis.figures.style import INK, QUIET, BetaScale, axis, empty, layout, scatter, symbols
+from analysis.figures.style import INK, QUIET, WEBGL_FROM, BetaScale, axis, empty, layout, scatter, symbols
 from analysis.front import on_front
 from analysis.ranking import Ranking
-from analysis.summary import label
 
 TITLE = "Trade-off"
 
@@ -44,7 +45,7 @@ def trade_off_data(ranking: Ranking, x: str = "reconstruction", y: str = "mig") 
     trials = ranking.trials
     seeds = pd.DataFrame({"trial_id": trials["trial_id"], "x": pd.to_numeric(trials[x]), "y": pd.to_numeric(trials[y])})
     seeds = seeds.join(trials[["beta", "latent_dim", "scored", "status", "step"]])
-    seeds["hover"] = [_trial_hover(t, ranking, x, y) for _, t in trials.iterrows()]
+    seeds["hover"] = [_trial_hover(t, x, y) for t in trials.to_dict("records")]
     seeds = seeds[np.isfinite(seeds[["x", "y"]]).all(axis=1)]
     scored = ranking.cells[ranking.cells["scored"] > 0]
     cells = scored[["rank", "beta", "latent_dim"]].copy()
@@ -52,7 +53,7 @@ def trade_off_data(ranking: Ranking, x: str = "reconstruction", y: str = "mig") 
         cells[name], cells[f"{name}_std"] = scored[f"{score}_mean"], scored[f"{score}_std"]
     modes = [column(x).mode or "min", column(y).mode or "max"]
     cells["front"] = on_front(cells[["x", "y"]].to_numpy(float), modes)
-    cells["hover"] = [_cell_hover(c, ranking, x, y) for _, c in scored.iterrows()]
+    cells["hover"] = [_cell_hover(c, x, y) for c in scored.to_dict("records")]
     return TradeOff(column(x), column(y), seeds.reset_index(drop=True), cells.reset_index(drop=True))
 
 
@@ -84,17 +85,16 @@ def trade_off_figure(data: TradeOff) -> go.Figure:
     return figure
 
 
-def _cell_trace(cells: pd.DataFrame, symbol: dict[float, str]) -> go.Scatter:
+def _cell_trace(cells: pd.DataFrame, symbol: dict[float, str]) -> go.Scatter | go.Scattergl:
     marker = {
-        "size": 15,
+        "size": 15 if len(cells) < WEBGL_FROM else 8,
         "color": np.log10(cells["beta"]),
         "coloraxis": "coloraxis",
         "line": {"width": 1.2, "color": INK},
     }
     marker["symbol"] = [symbol.get(size, "circle") for size in cells["latent_dim"]]
-    bars = {
-        f"error_{a}": {"array": cells[f"{a}_std"].fillna(0), "color": QUIET, "thickness": 1.2, "width": 0} for a in "xy"
-    }
+    look = {"color": QUIET, "thickness": 1.2, "width": 0}
+    bars = {f"error_{a}": {"array": s.fillna(0), **look} for a in "xy" if (s := cells[f"{a}_std"]).notna().any()}
     points = {
         "x": cells["x"],
         "y": cells["y"],
@@ -102,7 +102,8 @@ def _cell_trace(cells: pd.DataFrame, symbol: dict[float, str]) -> go.Scatter:
         "hoverinfo": "text",
         "customdata": cells["rank"].tolist(),
     }
-    return go.Scatter(name="cell mean ± std", mode="markers", marker=marker, meta={"cells": 1}, **bars, **points)
+    look = {"marker": marker, "meta": {"cells": 1}, "mode": "markers"}
+    return scatter(len(cells))(name="cell mean ± std", **look, **bars, **points)
 
 
 def _span(data: TradeOff, name: str) -> list[float] | None:
@@ -122,15 +123,15 @@ def _better(of: Column, less: str, more: str) -> str:
     return {"min": f"  {less} better", "max": f"  better {more}", None: ""}[of.mode]
 
 
-def _trial_hover(trial: pd.Series, ranking: Ranking, x: str, y: str) -> str:
+def _trial_hover(trial: Mapping[Any, Any], x: str, y: str) -> str:
     values = "".join(f"<br>{column(c).title} {measured(trial[c])} {column(c).unit}" for c in (x, y))
     where = "" if trial["scored"] else f"<br>{trial['status']} at step {trial['step']:,}"
     name = f"<b>{escape(str(trial['trial_id']))}</b> · seed {trial.get('seed', '–')}"
-    return f"{name}<br>{escape(label(trial, ranking.settings))}{values}{where}"
+    return f"{name}<br>{escape(trial['label'])}{values}{where}"
 
 
-def _cell_hover(cell: pd.Series, ranking: Ranking, x: str, y: str) -> str:
-    lines = [f"<b>#{cell['rank']} {escape(label(cell, ranking.settings))}</b>"]
+def _cell_hover(cell: Mapping[Any, Any], x: str, y: str) -> str:
+    lines = [f"<b>#{cell['rank']} {escape(cell['label'])}</b>"]
     for name in (x, y):
         lines.append(f"{column(name).title} {measured(cell[f'{name}_mean'], cell[f'{name}_std'])} {column(name).unit}")
         if pd.notna(cell[f"{name}_low"]):

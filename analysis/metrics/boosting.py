@@ -32,7 +32,7 @@ class Boosted(NamedTuple):
 
 
 def boosted(train: np.ndarray, labels: np.ndarray, test: np.ndarray, test_labels: np.ndarray, seed: int = 0) -> Boosted:
-    """Fit on train (N, D) with labels (N,), judge on test (M, D). Cost: 300 · classes · N · D steps of about 7 ns."""
+    """Fit on train (N, D) with labels (N,), judge on test (M, D). Cost: 300 · classes · N · D steps of about 6 ns."""
     classes, targets = np.unique(labels, return_inverse=True)
     if len(classes) == 1:
         return Boosted(np.zeros(train.shape[1]), 1.0, float(np.mean(test_labels == classes[0])))

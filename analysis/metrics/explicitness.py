@@ -27,7 +27,7 @@ def explicitness(
     0.5.
 
     Source: Ridgeway & Mozer 2018, section 3, as disentanglement_lib (whose number moved from 0.926 to 0.982 on
-    perfect codes when scikit-learn went from one-vs-rest to multinomial). Cost: 2.5 s for 10,000 samples, 10 latents.
+    perfect codes when scikit-learn went from one-vs-rest to multinomial). Cost: 1 s for 10,000 samples, 10 latents.
     Raises ValueError for codes or factors that `held_out.split` refuses.
     """
     parts = split(codes, factors, held_out, seed)

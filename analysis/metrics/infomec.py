@@ -40,8 +40,8 @@ def infomec(codes: np.ndarray, factors: np.ndarray, *, seed: int = 0) -> InfoMEC
     one factor or one active latent the even share is all there is and what is informative scores 1. InfoE below 0
     counts as 0.
 
-    Source: Hsu et al. 2023, arXiv:2305.18378, section 4 and appendix; explicitness on the samples it was fitted on,
-    as there. Cost: 5 s for 10,000 samples, 10 latents. Raises ValueError for codes or factors that `inputs.checked`
+    Source: Hsu et al. 2023, arXiv:2305.18378, and their code; explicitness on the samples it was fitted on,
+    as there. Cost: 2 s for 10,000 samples, 10 latents. Raises ValueError for codes or factors that `inputs.checked`
     refuses.
     """
     codes, factors = checked(codes, factors)

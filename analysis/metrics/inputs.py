@@ -27,7 +27,7 @@ def checked_codes(codes: np.ndarray, name: str = "codes") -> np.ndarray:
         raise ValueError(
             f"{name} must be finite, but {np.count_nonzero(~np.isfinite(codes))} entries are NaN or infinite"
         )
-    largest = np.abs(codes).max()
+    largest = max(codes.max(), -codes.min())
     if largest > LARGEST:
         raise ValueError(f"{name} must lie within the range of float32, got {largest:.3g}")
     return codes.astype(np.float64) if largest > WIDEN_ABOVE else codes
@@ -51,15 +51,16 @@ def checked_factors(factors: np.ndarray, rows: int | None = None, name: str = "f
 
 
 def checked_logvar(logvar: np.ndarray, codes: np.ndarray) -> np.ndarray:
-    """Posterior log-variances as a finite float64 array of the shape of the codes, small enough to exponentiate."""
+    """Posterior log-variances as a finite float array of the shape of the codes, small enough to exponentiate."""
     logvar = np.asarray(logvar)
     if logvar.shape != codes.shape:
         raise ValueError(f"logvar must have the shape of codes, {codes.shape}, got {logvar.shape}")
     if not np.issubdtype(logvar.dtype, np.floating) or not np.isfinite(logvar).all():
         raise ValueError(f"logvar must be finite real numbers, got dtype {logvar.dtype} with NaN or infinite entries")
-    if np.abs(logvar).max() > LARGEST_LOGVAR:
-        raise ValueError(f"logvar must lie within ±{LARGEST_LOGVAR:g}, got {np.abs(logvar).max():.3g}")
-    return logvar.astype(np.float64)
+    largest = max(logvar.max(), -logvar.min())
+    if largest > LARGEST_LOGVAR:
+        raise ValueError(f"logvar must lie within ±{LARGEST_LOGVAR:g}, got ±{largest:.3g}")
+    return logvar
 
 
 def checked(codes: np.ndarray, factors: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

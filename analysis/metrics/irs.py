@@ -32,7 +32,7 @@ def irs(codes: np.ndarray, factors: np.ndarray) -> IRS:
 
     Source: Suter et al. 2019, arXiv:1811.00007, with the 99 % quantile for the maximum, as disentanglement_lib. Its
     num_active_dims adds up codes instead of counting them; `active` here is the count.
-    Cost: 0.1 s for 10,000 codes of 10 latents. Raises ValueError for codes or factors that `inputs.checked` refuses.
+    Cost: 0.05 s for 10,000 codes of 10 latents. Raises ValueError for codes or factors that `inputs.checked` refuses.
     """
     codes, factors = checked(codes, factors)
     varies = np.ptp(codes, axis=0) > 0

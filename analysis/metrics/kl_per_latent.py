@@ -26,6 +26,11 @@ def kl_per_latent(codes: np.ndarray, logvar: np.ndarray) -> KLPerLatent:
     """
     codes = checked_codes(codes)
     logvar = checked_logvar(logvar, codes)
-    divergence = 0.5 * (codes.astype(np.float64) ** 2 + np.expm1(logvar) - logvar)
-    per_latent = np.maximum(divergence.mean(axis=0), 0.0)
+    per_latent = np.array([divergence(*latent) for latent in zip(codes.T, logvar.T, strict=True)])
     return KLPerLatent(float(per_latent.mean()), per_latent, float(per_latent.sum()))
+
+
+def divergence(mean: np.ndarray, logvar: np.ndarray) -> float:
+    """Mean divergence of one latent's posteriors (N,) from the prior, in nats."""
+    mean, logvar = mean.astype(np.float64), logvar.astype(np.float64)
+    return max(0.0, 0.5 * float((mean**2 + np.expm1(logvar) - logvar).mean()))

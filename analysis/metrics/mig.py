@@ -26,7 +26,7 @@ def mig(codes: np.ndarray, factors: np.ndarray) -> MIG:
     codes (0.84 at 32 values). A single latent has no second: its gap counts from 0.
 
     Source: Chen et al. 2018, section 4.1, in the form of Locatello et al. 2019 (means instead of samples, bins
-    instead of the aggregate posterior). Cost: 0.05 s for 10,000 codes of 10 latents. Raises ValueError for codes or
+    instead of the aggregate posterior). Cost: 0.02 s for 10,000 codes of 10 latents. Raises ValueError for codes or
     factors that `inputs.checked` refuses.
     """
     codes, factors = checked(codes, factors)

@@ -26,7 +26,7 @@ def modularity(codes: np.ndarray, factors: np.ndarray) -> Modularity:
     one: on its own, the score says little about codes with dead latents. With a single factor every code that knows
     it scores 1.
 
-    Source: Ridgeway & Mozer 2018, section 3, equation 2. Cost: as `mig`.
+    Source: Ridgeway & Mozer 2018, section 3. Cost: as `mig`.
     Raises ValueError for codes or factors that `inputs.checked` refuses.
     """
     codes, factors = checked(codes, factors)

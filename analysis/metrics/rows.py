@@ -9,7 +9,9 @@ from typing import Literal
 import numpy as np
 
 from analysis.metrics.inputs import checked, checked_codes, checked_logvar
+from analysis.metrics.registry import METRICS
 from analysis.metrics.scoring import score
+from analysis.metrics.udr import standardised
 
 # dSprites turns through 0 and 2π: orientation 39 is the image of orientation 0.
 DUPLICATE = ("orientation", 39)
@@ -41,17 +43,20 @@ def score_rows(
     without_duplicate    the codes without orientation 39, which repeats orientation 0; only with that factor name
     shuffled_factors     null: the codes with the factors of other samples
     <each of baselines>  null: codes of the same samples from elsewhere, as an untrained encoder or PCA of the images
-    true_factors         ceiling: the factors themselves as codes, which is what these metrics give perfect codes
+    true_factors         ceiling: the standardised factors as codes, which is what these metrics give perfect codes
 
     `rows` picks among them (None is all); each costs as much as a `score` of its own, and true_factors depends on the
     data only. A row lacks the metrics that need logvar where it has none. Raises ValueError as `score` does, and for
     a row that does not exist or lacks its argument.
     """
     codes, factors = checked(codes, factors)
-    chosen_names = None if names is None else list(names)
+    chosen = None if names is None else list(names)
 
     def scored(codes: np.ndarray, factors: np.ndarray, logvar: np.ndarray | None) -> dict[str, float]:
-        return score(codes, factors, chosen_names, seed, budget=budget, logvar=logvar, factor_names=factor_names)
+        computable = chosen
+        if chosen is not None and logvar is None:
+            computable = [name for name in chosen if name not in METRICS or "logvar" not in METRICS[name].inputs]
+        return score(codes, factors, computable, seed, budget=budget, logvar=logvar, factor_names=factor_names)
 
     tasks: dict[str, Callable[[], dict[str, float]]] = {"mean": partial(scored, codes, factors, logvar)}
     if logvar is not None:
@@ -64,7 +69,7 @@ def score_rows(
     tasks["shuffled_factors"] = partial(scored, codes, factors[order], logvar)
     for name, others in (baselines or {}).items():
         tasks[name] = partial(scored, others, factors, None)
-    tasks["true_factors"] = partial(scored, factors.astype(np.float64), factors, None)
+    tasks["true_factors"] = partial(scored, standardised(factors), factors, None)
     wanted = list(tasks) if rows is None else list(rows)
     for row in wanted:
         if row not in tasks:

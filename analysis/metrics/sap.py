@@ -27,7 +27,7 @@ def sap(
     so even perfect codes reach 0.25 on dSprites; it depends on the scale of the codes. A single latent's gap counts
     from 0.
 
-    Source: Kumar et al. 2018, section 3, for discrete factors as disentanglement_lib. Cost: 2 s for 10,000 samples,
+    Source: Kumar et al. 2018, section 3, for discrete factors as disentanglement_lib. Cost: 1 s for 10,000 samples,
     10 latents. Raises ValueError for codes or factors that `held_out.split` refuses.
     """
     parts = split(codes, factors, held_out, seed)

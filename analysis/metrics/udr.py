@@ -29,12 +29,13 @@ def udr(
     Between models with latents a and b, R_ab is |Spearman's ρ| or the absolute weight of a Lasso (α = 0.1) that
     predicts standardised b from all standardised a; UDR = (Σ_b r_b² / Σ_a R_ab + Σ_a r_a² / Σ_b R_ab) / (d_a + d_b),
     r the largest entry of the column or row, over the d latents of KL above 0.01 nats only. That rule, and no other,
-    makes latent sizes comparable: models may differ in theirs. A model's score is the median over all others. Range
-    [0, 1], higher is better; a pair without informative latents scores 0. Means something from about 5 models of one
-    setting on.
+    makes latent sizes comparable: models may differ in theirs. A model's score is the median over all others.
+    Range [0, 1], higher is better (Lasso shrinks: 0.9 at best for independent latents); a pair without informative
+    latents scores 0. Means something from about 5 models of one setting on.
 
     codes is M arrays (N, D_m) of the same N samples, kl M arrays (D_m,) as from kl_per_latent(...).per_latent.
-    Source: Duan et al. 2020, arXiv:1905.12614, section 4. Cost: 2 ms for a pair of 10 latents and 10,000 samples.
+    Source: Duan et al. 2020, arXiv:1905.12614. Cost for each ordered pair of 10 latents and 10,000 samples: 50 ms
+    (Lasso), 3 ms (Spearman).
     Raises ValueError for fewer than 2 models, lengths that differ, or codes that `inputs.checked_codes` refuses.
     """
     if len(codes) < 2 or len(kl) != len(codes):

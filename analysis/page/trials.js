@@ -92,5 +92,5 @@ function drawCurve(node, trial, { values }) {
   const axes = { gridcolor: css("--grid"), zeroline: false, automargin: true, tickfont: { size: 11 } };
   const margin = { l: 40, r: 8, t: 6, b: 30 };
   const layout = { showlegend: false, margin, font: { color: css("--ink") }, paper_bgcolor: "transparent", plot_bgcolor: "transparent", dragmode: false };
-  Plotly.newPlot(node, data, { ...layout, xaxis: { ...axes, type: "log", nticks: 4 }, yaxis: axes }, { responsive: true, displayModeBar: false });
+  Plotly.newPlot(node, data, { ...layout, xaxis: { ...axes, type: "log", dtick: 1, tickformat: "~s" }, yaxis: axes }, { responsive: true, displayModeBar: false });
 }

@@ -1,0 +1,96 @@
+"""What moved the outcome: the variance of a score split between the settings, their interaction, and the seed.
+
+Locatello et al. 2019 (arXiv:1811.12359) asked it of thousands of models. The split is an analysis of variance with
+every setting taken as a category. A study whose trials were stopped early is unbalanced, so each setting is credited
+with what it explains beyond all other settings (type II sums of squares); β × latent size is what both explain together
+beyond their sum; what trials of one cell still differ in is the seed's. Shares are of the sum of these parts.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from analysis.ranking import Ranking
+from analysis.uncertainty import residual_sources
+
+INTERACTION = ("beta", "latent_dim")
+SEED, TOGETHER = "seed", "beta × latent_dim"
+DRAWS = 200
+MOST_LEVELS = 100
+Floats = NDArray[np.float64]
+
+
+def variance_split(ranking: Ranking, metric: str, draws: int = DRAWS, seed: int = 0) -> pd.DataFrame:
+    """Split the variance of a score over the scored trials.
+
+    Args:
+        ranking: of the study.
+        metric: one of its scores.
+        draws: bootstrap draws over the seeds of every cell.
+        seed: of the bootstrap.
+
+    Returns:
+        one row per source (the settings that differ, "beta × latent_dim", "seed"): source, share, low, high (95 %).
+        Empty where it can't be told: no cell has two scored seeds, the score does not vary, nothing but the seed does,
+        or the settings have more than MOST_LEVELS values, as in a random search.
+    """
+    columns = ["source", "share", "low", "high"]
+    trials = ranking.trials[ranking.trials["scored"]].assign(value=lambda t: pd.to_numeric(t[metric]))
+    trials = trials[np.isfinite(trials["value"])]
+    varying = [s for s in ranking.settings if trials[s].astype(str).nunique() > 1]
+    sizes = trials.groupby("cell").size()
+    if not varying or not (sizes > 1).any() or np.ptp(trials["value"].to_numpy(float)) == 0:
+        return pd.DataFrame(columns=columns)
+    if sum(trials[name].nunique() for name in varying) > MOST_LEVELS:
+        return pd.DataFrame(columns=columns)
+    codes = {name: pd.factorize(trials[name].astype(str))[0] for name in varying}
+    values = trials["value"].to_numpy(float)
+    cells = [np.flatnonzero(trials["cell"] == cell) for cell in sizes.index]
+    random = np.random.default_rng(seed)
+    shares = _shares(codes, values)
+    drawn = [_shares(codes, again) for again in _drawn_again(cells, values, draws, random)]
+    low, high = np.quantile([list(d.values()) for d in drawn], (0.025, 0.975), axis=0)
+    return pd.DataFrame(zip(shares, shares.values(), low, high, strict=True), columns=columns)
+
+
+def _drawn_again(
+    cells: Sequence[NDArray[np.intp]], values: Floats, draws: int, random: np.random.Generator
+) -> Iterator[Floats]:
+    """The values as other seeds might have given them: each cell's mean with residuals drawn as `uncertainty` draws."""
+    sources = residual_sources([values[rows, None] for rows in cells])
+    for _ in range(draws):
+        again = values.copy()
+        for rows, source in zip(cells, sources, strict=True):
+            again[rows] = values[rows].mean() + random.choice(source[:, 0], len(rows))
+        yield again
+
+
+def _shares(codes: dict[str, NDArray[np.intp]], values: Floats) -> dict[str, float]:
+    """The share of each source, in the order of the settings, then the interaction, then the seed."""
+    mains = {name: _dummies(code) for name, code in codes.items()}
+    all_mains = _unexplained(list(mains.values()), values)
+    parts = {n: _unexplained([m for k, m in mains.items() if k != n], values) - all_mains for n in mains}
+    rest = all_mains
+    if all(name in codes for name in INTERACTION):
+        both = np.unique(np.stack([codes[n] for n in INTERACTION]), axis=1, return_inverse=True)[1].ravel()
+        rest = _unexplained([*mains.values(), _dummies(both)], values)
+        parts[TOGETHER] = all_mains - rest
+    parts[SEED] = rest
+    total = sum(parts.values())
+    return {name: max(0.0, part) / total if total > 0 else 0.0 for name, part in parts.items()}
+
+
+def _dummies(code: NDArray[np.intp]) -> Floats:
+    """(n, levels) indicators."""
+    return np.eye(int(code.max()) + 1)[code]
+
+
+def _unexplained(blocks: Sequence[Floats], values: Floats) -> float:
+    """The sum of squares that a least-squares fit of a mean and these indicators leaves."""
+    design = np.concatenate([np.ones((len(values), 1)), *blocks], axis=1)
+    fitted = design @ np.linalg.lstsq(design, values, rcond=None)[0]
+    return float(np.sum((values - fitted) ** 2))
