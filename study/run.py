@@ -60,9 +60,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line; returns the exit code: 0 done, 2 a user's mistake, 130 interrupted."""
     logging.basicConfig(level=logging.WARNING, format="%(message)s", handlers=[_log_handler()])
     logging.getLogger("bvae").setLevel(logging.INFO)
-    before = signal.signal(
-        signal.SIGTERM, lambda *_: os.kill(os.getpid(), signal.SIGINT)
-    )  # It ends as cleanly as Ctrl-C.
+    before = signal.getsignal(signal.SIGTERM)
+    interrupt_on_sigterm()
     try:
         options = parse(sys.argv[1:] if arguments is None else arguments)
         from study import cluster
@@ -79,6 +78,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return INTERRUPTED
     finally:
         signal.signal(signal.SIGTERM, before)
+
+
+def interrupt_on_sigterm() -> None:
+    """Let SIGTERM, as batch systems and containers send it, end a study as cleanly as Ctrl-C."""
+    signal.signal(signal.SIGTERM, lambda *_: os.kill(os.getpid(), signal.SIGINT))
 
 
 def _log_handler() -> logging.Handler:

@@ -23,7 +23,7 @@ from study.lanes import Lane
 from study.ledger import LedgerCallback, Progress, name_of, read_progress, restore_decisions
 from study.live import View, duration
 from study.pareto_asha import ParetoASHA
-from study.run import INTERRUPTED, Options
+from study.run import INTERRUPTED, Options, interrupt_on_sigterm
 from study.space import Settings, check, plan, trial_id
 from study.trainable import Assignment, run_trial
 
@@ -150,6 +150,7 @@ def _tune(
             verbose=0,
         ),
     )
+    interrupt_on_sigterm()  # Ray took the signal for itself when it connected.
     with view:
         tuner.fit()  # On SIGINT it stops between two events and returns.
 
