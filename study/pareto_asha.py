@@ -78,9 +78,10 @@ def decide(newcomer: npt.ArrayLike, recorded: npt.ArrayLike, reduction_factor: f
     rank = better + spread_order(ranks).index(int(np.flatnonzero(own == 0)[0]))
     place = f"rank {rank + 1} of {size}, front {len(layers)}"
     if size < reduction_factor:
-        return Decision(True, rank, len(layers) - 1, size, f"{place}: too few to judge, goes on", dominators)
-    verdict = f"{'inside' if rank < quota else 'outside'} the best {quota}"
-    return Decision(rank < quota, rank, len(layers) - 1, size, f"{place}: {verdict}", dominators)
+        reason = f"{place}; below {reduction_factor:g} trials all go on"
+        return Decision(True, rank, len(layers) - 1, size, reason, dominators)
+    reason = f"{place}; the best {quota} {'goes' if quota == 1 else 'go'} on"
+    return Decision(rank < quota, rank, len(layers) - 1, size, reason, dominators)
 
 
 def fronts_until(vectors: Vectors, target: int | None) -> list[npt.NDArray[np.int64]]:
