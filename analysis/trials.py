@@ -11,8 +11,8 @@ checkpoints.
     failure        step, attempt, error
     trial_ended    step, status: one of ENDED
 
-Metrics without a prefix are those of the validation split, `test_*` those of the test split, `train_*` means over the
-training batches since the last report. Likelihoods are in nats per image.
+Metrics without a prefix are those of the validation split, `test_*` those of the test split (at a trial's last step
+only), `train_*` means over the training batches since the last report. Likelihoods are in nats per image.
 """
 
 from __future__ import annotations

@@ -25,7 +25,7 @@ from study.live import View, duration
 from study.pareto_asha import ParetoASHA
 from study.run import INTERRUPTED, Options, interrupt_on_sigterm
 from study.space import Settings, check, plan, trial_id
-from study.trainable import Assignment, run_trial
+from study.trainable import Assignment, check_scorable, run_trial
 
 OBJECTIVES = {"reconstruction": "min", "mig": "max"}
 CHECKPOINTS_KEPT = 2  # per trial: the newest, and the one before in case the newest is damaged
@@ -54,6 +54,7 @@ def run(options: Options, console: Console) -> int:
     source = str(options.data.expanduser().resolve()) if options.data else None
     store = data.load(source)
     trials = {trial_id(config): config for config in plan(settings, store.image_shape[0])}
+    check_scorable(store, next(iter(trials.values())), settings.score_images)
     scheduler = _scheduler(settings)
     rungs = scheduler.rungs if scheduler else []
     if options.dry_run:
@@ -115,8 +116,8 @@ def _assignments(
                 trial=asdict(trials[name]),
                 data=source,
                 report_at=report_at,
-                test_at=(*rungs, steps),
                 score_images=settings.score_images,
+                final_scores=settings.final_scores,
                 threads=lane.cpus,
                 resume=str(resume[name][1]) if name in resume else None,
             )

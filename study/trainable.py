@@ -8,7 +8,7 @@ import tempfile
 import time
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -24,7 +24,6 @@ from bvae.objective import kl_per_latent
 from bvae.training import Likelihood, NonFiniteLoss, TrainReport, encode, evaluate, finite, train
 
 CHECKPOINT_FILE = "checkpoint.safetensors"
-RUNG_METRICS = ("mig", "active_latents")
 # Decoding costs as much as encoding, and the likelihood needs fewer images than the scores: a quarter of them.
 DECODED_SHARE = 4
 
@@ -39,9 +38,9 @@ class Assignment:
         trial_id: the trial's name in the ledger.
         trial: the fields of its TrialConfig.
         data: what `bvae.data.load` opens.
-        report_at: steps at which it reports.
-        test_at: those of them at which the test split is scored too.
+        report_at: steps at which it reports; at its last step the test split is scored too.
         score_images: images encoded per split.
+        final_scores: "cheap" or "full": the budget of metrics at its last step; every other report gets the cheap ones.
         threads: CPU threads that torch may use.
         resume: the checkpoint file of an earlier run to go on from, if any.
     """
@@ -50,8 +49,8 @@ class Assignment:
     trial: dict[str, Any]
     data: str | None
     report_at: tuple[int, ...]
-    test_at: tuple[int, ...]
     score_images: int
+    final_scores: Literal["cheap", "full"]
     threads: int
     resume: str | None = None
 
@@ -68,7 +67,8 @@ def run_trial(config: dict[str, Any]) -> None:
     parts = scored_indices(store, trial, assignment.score_images)
     try:
         for report in train(trial, store, assignment.report_at, _resume_point(assignment), device):
-            metrics = measure(report, store, parts, with_test=report.step in assignment.test_at)
+            final = report.step == trial.steps
+            metrics = measure(report, store, parts, assignment.final_scores if final else "cheap", with_test=final)
             with tempfile.TemporaryDirectory() as folder:
                 checkpoint.save(Path(folder) / CHECKPOINT_FILE, report.checkpoint())
                 tune.report(metrics, checkpoint=tune.Checkpoint.from_directory(folder))
@@ -89,11 +89,27 @@ def scored_indices(
     return validation, test
 
 
+def check_scorable(store: data.ImageStore, trial: TrialConfig, count: int) -> None:
+    """Refuse images whose scores would be undefined: a factor must vary among those that are scored.
+
+    Raises:
+        DataError: a factor has a single value among them.
+    """
+    for name, indices in zip(("validation", "test"), scored_indices(store, trial, count), strict=True):
+        factors = store.factors(indices)
+        for k in np.flatnonzero((factors == factors[:1]).all(axis=0)):
+            raise data.DataError(
+                f"factor {store.space.names[k]!r} of {store.name} has one value among the {len(indices)} {name} images "
+                "that are scored; leave it out of the file, or score more images"
+            )
+
+
 def measure(
     report: TrainReport,
     store: data.ImageStore,
     parts: tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]],
-    with_test: bool,
+    budget: Literal["cheap", "full"] = "cheap",
+    with_test: bool = False,
 ) -> dict[str, Any]:
     """Everything a report says: likelihoods in nats per image, scores, speed. Test values only where asked for.
 
@@ -103,9 +119,9 @@ def measure(
     started = time.perf_counter()
     validation, test = parts
     metrics = {f"train_{name}": value for name, value in report.train._asdict().items()}
-    metrics |= _scores(report, store, validation)
+    metrics |= _scores(report, store, validation, budget)
     if with_test:
-        scores = _scores(report, store, test)
+        scores = _scores(report, store, test, budget)
         metrics |= {f"test_{name}": value for name, value in scores.items() if name not in ("loss", "kl_per_latent")}
     return metrics | {
         "step": report.step,
@@ -115,17 +131,23 @@ def measure(
     }
 
 
-def _scores(report: TrainReport, store: data.ImageStore, indices: npt.NDArray[np.int64]) -> dict[str, Any]:
+def _scores(
+    report: TrainReport, store: data.ImageStore, indices: npt.NDArray[np.int64], budget: Literal["cheap", "full"]
+) -> dict[str, Any]:
     posterior = encode(report.vae, store, indices)
     decoded = indices[: max(1, len(indices) // DECODED_SHARE)]
     likelihood: Likelihood = evaluate(report.vae, store, decoded, posterior, report.step)
     if not finite(likelihood):
         raise NonFiniteLoss(report.step, report.vae.config)
-    return {
-        **likelihood._asdict(),
-        "kl_per_latent": kl_per_latent(posterior).tolist(),
-        **score(posterior.mean.numpy(), store.factors(indices), names=RUNG_METRICS),
-    }
+    scores = score(
+        posterior.mean.numpy(),
+        store.factors(indices),
+        budget=budget,
+        logvar=posterior.logvar.numpy(),
+        factor_names=store.space.names,
+    )
+    whole = {name: value for name, value in scores.items() if "/" not in name}
+    return {**likelihood._asdict(), **whole, "kl_per_latent": kl_per_latent(posterior).tolist()}
 
 
 def _resume_point(assignment: Assignment) -> checkpoint.Checkpoint | None:

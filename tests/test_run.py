@@ -76,6 +76,16 @@ def test_bad_data_is_one_sentence_and_nothing_is_written(refused, tmp_path, smal
     assert str(path) in refused("--data", str(path))
 
 
+def test_a_factor_that_does_not_vary_is_refused(refused, tmp_path):
+    generator = np.random.default_rng(0)
+    factors = np.stack([generator.integers(0, 3, 300), np.zeros(300, int)], axis=1)
+    images = generator.integers(0, 2, (300, 64, 64), np.uint8)
+    np.savez(tmp_path / "data.npz", images=images, factors=factors, factor_names=["size", "colour"])
+    assert "factor 'colour' of data has one value among the 20 validation" in refused(
+        "--data", str(tmp_path / "data.npz")
+    )
+
+
 def test_storage_that_is_a_file_is_refused(refused, tmp_path):
     (tmp_path / "file").write_text("")
     assert "is no folder" in refused(storage=tmp_path / "file" / "below")
