@@ -1,55 +1,83 @@
-"""How long a study will take, from a short measured probe."""
+"""The plan of a study before it is run, with how long it will take, from a short measured probe."""
 
 from __future__ import annotations
 
+import os
 import statistics
 import time
 from collections.abc import Sequence
+from dataclasses import asdict
 from itertools import pairwise
-from typing import NamedTuple
+from typing import Any
 
 import torch
+from rich.console import Console
 
 from bvae.config import TrialConfig
 from bvae.data import ImageStore
 from bvae.fast import keep_freed_memory
 from bvae.training import train
+from study.lanes import Lane
+from study.live import duration
 from study.pareto_asha import expected_steps
+from study.space import Settings
 from study.trainable import measure, scored_indices
 
 PROBE_SECONDS = 4.0
 
 
-class Estimate(NamedTuple):
-    """Seconds: of one step, of one report's scoring, and of the study if rungs stop as planned or none stops."""
+def print_plan(
+    console: Console,
+    settings: Settings,
+    trials: Sequence[TrialConfig],
+    store: ImageStore,
+    rungs: Sequence[int],
+    lane: Lane,
+    cpus: int | None,
+    max_concurrent: int | None,
+) -> None:
+    """Print what would be run, and the time it would take on this machine's CPUs."""
+    console.print(f"{len(trials)} trials of up to {settings.steps:,} steps on {len(store):,} images of {store.name}")
+    for name, values in _varying(trials).items():
+        shown = (f"{value:g}" if isinstance(value, float) else str(value) for value in values)
+        console.print(f"  {name}: {', '.join(shown)}", highlight=False)
+    console.print(f"  rungs at steps {', '.join(f'{rung:,}' for rung in rungs) or 'none'}", highlight=False)
+    console.print("Measuring the speed of this machine ...")
+    step, scoring = probe(max(trials, key=lambda t: (t.batch_size, t.latent_dim)), store, settings, lane.cpus)
+    each = step + scoring / settings.report_every
+    lanes = max(1, min((cpus or os.cpu_count() or 1) // lane.cpus, max_concurrent or len(trials), len(trials)))
+    planned = sum(expected_steps(rungs, t.steps, settings.reduction_factor) for t in trials) * each / lanes
+    longest = sum(t.steps for t in trials) * each / lanes
+    console.print(
+        f"  {step * 1000:.0f} ms a step and {scoring:.1f} s a report on one CPU lane: about {duration(planned)} "
+        f"on {lanes} if the rungs stop as planned, {duration(longest)} if none stops",
+        highlight=False,
+    )
 
-    step: float
-    scoring: float
-    planned: float
-    longest: float
 
-
-def estimate(
-    trials: Sequence[TrialConfig], store: ImageStore, rungs: Sequence[int], reduction_factor: float,
-    report_every: int, score_images: int, concurrent: int, threads: int,
-) -> Estimate:  # fmt: skip
-    """Time a few steps and one scoring of the costliest kind of trial on this machine's CPU."""
-    trial = max(trials, key=lambda t: (t.batch_size, t.latent_dim))
+def probe(trial: TrialConfig, store: ImageStore, settings: Settings, threads: int) -> tuple[float, float]:
+    """Seconds of one gradient step and of one report's scoring, measured here."""
     threads_before = torch.get_num_threads()
     torch.set_num_threads(threads)
     keep_freed_memory()
     try:
-        started, seconds = time.perf_counter(), []
+        started, seconds = time.perf_counter(), [0.0]
         for report in train(trial, store, range(1, trial.steps + 1)):
             seconds.append(report.seconds)
             if time.perf_counter() - started > PROBE_SECONDS:
                 break
-        step = statistics.median(after - before for before, after in pairwise([0.0, *seconds]))
-        scoring = measure(report, store, scored_indices(store, trial, score_images), with_test=False)["scoring_seconds"]
+        step = statistics.median(after - before for before, after in pairwise(seconds))
+        parts = scored_indices(store, trial, settings.score_images)
+        measure(report, store, parts)  # The first call compiles and imports.
+        return step, float(measure(report, store, parts)["scoring_seconds"])
     finally:
         torch.set_num_threads(threads_before)
-    each = step + scoring / report_every
-    planned = sum(expected_steps(rungs, t.steps, reduction_factor) for t in trials) * each
-    longest = sum(t.steps for t in trials) * each
-    lanes = min(concurrent, len(trials))
-    return Estimate(step, scoring, planned / lanes, longest / lanes)
+
+
+def _varying(trials: Sequence[TrialConfig]) -> dict[str, list[Any]]:
+    """The settings in which the trials differ, and the three of every study, with the values they take."""
+    values: dict[str, set[Any]] = {}
+    for config in trials:
+        for key, value in asdict(config).items():
+            values.setdefault(key, set()).add(value)
+    return {key: sorted(seen) for key, seen in values.items() if len(seen) > 1 or key in ("beta", "latent_dim", "seed")}

@@ -159,7 +159,8 @@ def ending(last_report: Event, steps: int) -> str:
 
 def read_progress(run_directory: Path, steps: int, notice: Callable[[str], None]) -> Progress:
     """Read a ledger to go on from it. From a damaged checkpoint a trial goes back to the one before, with a notice."""
-    events = read_ledger(run_directory / "ledger.jsonl")
+    ledger = run_directory / "ledger.jsonl"
+    events = read_ledger(ledger) if ledger.exists() else []  # A crash may come before the first event.
     reports: dict[tuple[str, int], Event] = {}
     checkpoints: dict[str, dict[int, Path]] = {}
     ended: dict[str, str] = {}
@@ -187,7 +188,7 @@ def read_progress(run_directory: Path, steps: int, notice: Callable[[str], None]
         if over and name not in ended:
             ended[name] = ending(report, steps)
             closing.append(event("trial_ended", name, step=report["step"], status=ended[name]))
-    append(run_directory / "ledger.jsonl", closing)
+    append(ledger, closing)
     unfinished = {name: found for name, found in checkpoints.items() if name not in ended}
     resume = {name: point for name, found in unfinished.items() if (point := _newest_whole(name, found, notice))}
     return Progress(ended, resume, attempts, events + closing)

@@ -100,12 +100,12 @@ class View:
         counts = Counter(trial.status for trial in self.trials.values())
         states = ("waiting", "running", "stopped", "finished", "diverged", "failed")
         shown = [f"{counts[state]} {state}" for state in states if counts[state] or state in states[:4]]
-        left = self.seconds_left()
+        left, steps = self.seconds_left(), max(trial.config.steps for trial in self.trials.values())
         head = Table.grid(expand=True)
         head.add_column()
         head.add_column(justify="right")
         head.add_row(
-            Text(f"{self.name}: {len(self.trials)} trials", "bold"),
+            Text(f"{self.name}: {len(self.trials)} trials of up to {steps:,} steps", "bold"),
             f"{self._clock()} elapsed" + (f", about {duration(left)} left" if left is not None else ""),
         )
         return Group(head, Text(" · ".join(shown)), "", self._running(), "", self._front())
@@ -153,27 +153,24 @@ class View:
         return f"{what}  {event['status']}"
 
     def _running(self) -> Table:
-        table = Table(box=None, pad_edge=False, header_style="dim")
-        for title in ("running", "step", "rung", "images/s", "rec. (nats)", "KL (nats)", "MIG"):
-            table.add_column(title, justify="left" if title == "running" else "right", no_wrap=True)
+        table = _trials_table("running", "step", "rung", "images/s", "reconstruction", "KL", "MIG")
         running = [trial for trial in self.trials.values() if trial.status == "running"]
         for trial in running[:SHOWN]:
             passed = sum(rung <= trial.step for rung in self.rungs)
+            metrics = (("images_per_second", 0), ("reconstruction", 2), ("kl", 2), ("mig", 3))
             table.add_row(
-                _title(trial.config), f"{trial.step:,}/{trial.config.steps:,}", f"{passed}/{len(self.rungs)}",
-                _number(trial.metrics.get("images_per_second"), 0), _number(trial.metrics.get("reconstruction")),
-                _number(trial.metrics.get("kl")), _number(trial.metrics.get("mig"), 3),
-            )  # fmt: skip
+                *_names(trial.config),
+                f"{trial.step:,}",
+                f"{passed}/{len(self.rungs)}",
+                *(_number(trial.metrics.get(name), digits) for name, digits in metrics),
+            )
         if len(running) > SHOWN:
             table.add_row(f"and {len(running) - SHOWN} more")
         return table
 
     def _front(self) -> Table:
         """The trials whose last report no other trial's last report beats in every objective."""
-        table = Table(box=None, pad_edge=False, header_style="dim")
-        table.add_column("front so far", no_wrap=True)
-        for name in ("step", *self._objectives):
-            table.add_column(name, justify="right", no_wrap=True)
+        table = _trials_table("front so far", "step", *self._objectives)
         measured = [
             t for t in self.trials.values() if all(t.metrics.get(name) is not None for name in self._objectives)
         ]
@@ -185,11 +182,23 @@ class View:
                 shown = (
                     _number(trial.metrics[name], 3 if abs(trial.metrics[name]) < 2 else 1) for name in self._objectives
                 )
-                table.add_row(_title(trial.config), f"{trial.step:,}", *shown)
+                table.add_row(*_names(trial.config), f"{trial.step:,}", *shown)
         return table
 
     def _clock(self) -> str:
         return duration(time.monotonic() - self._started)
+
+
+def _trials_table(title: str, *columns: str) -> Table:
+    table = Table(box=None, pad_edge=False, header_style="dim")
+    table.add_column(title, no_wrap=True)
+    for column in ("latents", "seed", *columns):
+        table.add_column(column, justify="right", no_wrap=True)
+    return table
+
+
+def _names(config: TrialConfig) -> tuple[str, str, str]:
+    return f"β {config.beta:g}", str(config.latent_dim), str(config.seed)
 
 
 def _title(config: TrialConfig) -> str:

@@ -64,6 +64,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     interrupt_on_sigterm()
     try:
         options = parse(sys.argv[1:] if arguments is None else arguments)
+        check_options(options)
         from study import cluster
 
         cluster.prepare(options.address)
@@ -108,6 +109,19 @@ def parse(arguments: Sequence[str]) -> Options:
         default=Options(preset, PRESETS[preset]),
         config=(tyro.conf.FlagCreatePairsOff,),
     )
+
+
+def check_options(options: Options) -> None:
+    """Refuse options that are wrong whatever is studied.
+
+    Raises:
+        ConfigError: a value is outside what is allowed.
+    """
+    if (name := options.name) is not None and (not name or name.startswith(".") or Path(name).name != name):
+        raise ConfigError(f"name is {name!r}; it must be a plain folder name")
+    for option, least in (("cpus", 1), ("max_concurrent", 1), ("max_failures", 0)):
+        if (value := getattr(options, option)) is not None and value < least:
+            raise ConfigError(f"{option} is {value}; it must be at least {least}")
 
 
 if __name__ == "__main__":

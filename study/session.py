@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
@@ -15,13 +14,13 @@ from analysis.report import build_report
 from analysis.summary import front_sentence, summary_table
 from analysis.trials import RunDirectoryError
 from bvae import data
-from bvae.config import ConfigError, TrialConfig
+from bvae.config import TrialConfig
 from study import cluster
 from study.directory import begin, check_writable, describe, held, is_known
-from study.estimate import estimate
+from study.estimate import print_plan
 from study.lanes import Lane
 from study.ledger import LedgerCallback, Progress, name_of, read_progress, restore_decisions
-from study.live import View, duration
+from study.live import View
 from study.pareto_asha import ParetoASHA
 from study.run import INTERRUPTED, Options, interrupt_on_sigterm
 from study.space import Settings, check, plan, trial_id
@@ -37,17 +36,9 @@ def run(options: Options, console: Console) -> int:
     Raises:
         ConfigError, DataError, CacheError, StudyError: what was asked for can't be done; nothing has been written.
     """
-    settings = options.settings
+    settings, name = options.settings, options.name or options.preset
     check(settings)
     plan(settings)  # Refuses bad values before any data is read.
-    name = options.name or options.preset
-    if not name or name.startswith(".") or Path(name).name != name:
-        raise ConfigError(f"name is {name!r}; it must be a plain folder name")
-    for option in ("cpus", "max_concurrent"):
-        if (value := getattr(options, option)) is not None and value < 1:
-            raise ConfigError(f"{option} is {value}; it must be at least 1")
-    if options.max_failures < 0:
-        raise ConfigError(f"max_failures is {options.max_failures}; it must be at least 0")
     lane = Lane(options.cpus_per_trial, options.gpus_per_trial)
     storage = options.storage.expanduser().resolve()
     check_writable(storage)
@@ -58,7 +49,8 @@ def run(options: Options, console: Console) -> int:
     scheduler = _scheduler(settings)
     rungs = scheduler.rungs if scheduler else []
     if options.dry_run:
-        _print_plan(console, name, settings, trials, rungs, store, options)
+        console.print(f"[bold]{name}[/]", end=" ")
+        print_plan(console, settings, list(trials.values()), store, rungs, lane, options.cpus, options.max_concurrent)
         return 0
     directory = storage / name
     description = describe(name, settings, store, source, list(trials), rungs, OBJECTIVES)
@@ -133,7 +125,7 @@ def _tune(
     """One run of Ray Tune over the trials that are left. Each run has a folder of its own under tune/."""
     sitting = sum(1 for folder in (directory / "tune").glob("run-*"))
     tuner = tune.Tuner(
-        tune.with_resources(run_trial_in_assignment, lane.request()),
+        tune.with_resources(run_trial, lane.request()),
         param_space={"assignment": tune.grid_search(assignments)},
         tune_config=tune.TuneConfig(
             scheduler=scheduler,
@@ -154,11 +146,6 @@ def _tune(
     interrupt_on_sigterm()  # Ray took the signal for itself when it connected.
     with view:
         tuner.fit()  # On SIGINT it stops between two events and returns.
-
-
-def run_trial_in_assignment(config: dict[str, Any]) -> None:
-    """Tune's function trainable: the assignment travels under one key, so that Tune does not search inside it."""
-    run_trial(config["assignment"])
 
 
 def _finish(console: Console, directory: Path, store: data.ImageStore, settings: Settings, count: int) -> int:
@@ -192,38 +179,3 @@ def _finish(console: Console, directory: Path, store: data.ImageStore, settings:
 def _shown(path: Path) -> str:
     """Relative to where the person is, if it lies below."""
     return str(path.relative_to(Path.cwd())) if path.is_relative_to(Path.cwd()) else str(path)
-
-
-def _print_plan(
-    console: Console, name: str, settings: Settings, trials: dict[str, TrialConfig], rungs: Sequence[int],
-    store: data.ImageStore, options: Options,
-) -> None:  # fmt: skip
-    steps = settings.steps
-    console.print(
-        f"[bold]{name}[/]: {len(trials)} trials of up to {steps:,} steps on {len(store):,} images of {store.name}"
-    )
-    for axis, values in _varying(trials).items():
-        console.print(
-            f"  {axis}: {', '.join(f'{value:g}' if isinstance(value, float) else str(value) for value in values)}"
-        )
-    console.print(f"  rungs at steps {', '.join(f'{rung:,}' for rung in rungs) or 'none'}", highlight=False)
-    console.print("Measuring the speed of this machine ...")
-    concurrent = max(1, (options.cpus or os.cpu_count() or 1) // options.cpus_per_trial)
-    measured = estimate(
-        list(trials.values()), store, rungs, settings.reduction_factor, settings.report_every,
-        settings.score_images, min(concurrent, options.max_concurrent or concurrent), options.cpus_per_trial,
-    )  # fmt: skip
-    console.print(
-        f"  {measured.step * 1000:.0f} ms a step, {measured.scoring:.1f} s a report on one CPU trial: about "
-        f"{duration(measured.planned)} if the rungs stop as planned, {duration(measured.longest)} if none stops",
-        highlight=False,
-    )
-
-
-def _varying(trials: dict[str, TrialConfig]) -> dict[str, list[Any]]:
-    """The settings in which the trials differ, and the three of every study, with the values they take."""
-    values: dict[str, set[Any]] = {}
-    for config in trials.values():
-        for key, value in asdict(config).items():
-            values.setdefault(key, set()).add(value)
-    return {key: sorted(seen) for key, seen in values.items() if len(seen) > 1 or key in ("beta", "latent_dim", "seed")}

@@ -56,8 +56,8 @@ class Assignment:
 
 
 def run_trial(config: dict[str, Any]) -> None:
-    """Tune's function trainable; `config` holds the fields of an Assignment."""
-    assignment = Assignment(**config)
+    """Tune's function trainable; the Assignment's fields lie under one key, so that Tune searches nothing in it."""
+    assignment = Assignment(**config["assignment"])
     torch.set_num_threads(assignment.threads)
     keep_freed_memory()
     # What was assigned decides, not what can be seen: Ray shows every GPU of a node to a trial that asked for none.
