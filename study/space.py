@@ -54,7 +54,7 @@ class Settings:
         plan_seed: of the order of the trials and of random search.
     """
 
-    beta: tuple[float, ...] = (1.0, 8.0, 16.0)
+    beta: tuple[float, ...] = (0.5, 8.0, 16.0)
     latent_dim: tuple[int, ...] = (6, 10)
     seed: tuple[int, ...] = (0, 1, 2)
     architecture: tuple[str, ...] = ("burgess",)
@@ -64,11 +64,11 @@ class Settings:
     warmup_steps: tuple[int, ...] = (0,)
     capacity: tuple[float, ...] = (25.0,)
     capacity_steps: tuple[int, ...] = (100_000,)
-    steps: int = 1_800
-    grace_period: int = 200
+    steps: int = 1_980
+    grace_period: int = 220
     reduction_factor: float = 3.0
     scheduler: str = "pareto-asha"
-    report_every: int = 200
+    report_every: int = 330
     score_images: int = 3_000
     final_scores: Literal["cheap", "full"] = "cheap"
     split: str = "holdout"
