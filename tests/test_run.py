@@ -125,7 +125,7 @@ def test_a_dry_run_prints_the_plan_and_writes_nothing(tmp_path, capsys, small_np
     printed = " ".join(capsys.readouterr().out.split())
     assert code == 0
     assert "18 trials of up to 6 steps on 600 images of small" in printed
-    assert "beta: 0.5, 8, 16" in printed
+    assert "beta: 0.1, 8, 16" in printed
     assert "rungs at steps 2" in printed
     assert "ms a step" in printed
     assert not (tmp_path / "runs").exists()
@@ -163,7 +163,7 @@ def test_two_drivers_at_once_and_another_study_under_the_same_name_are_refused(
     before = (tmp_path / "quick" / "study.json").read_text()
     assert main([*arguments, "--beta", "2"]) == 2
     error = capsys.readouterr().err
-    assert "holds a different study: beta ([0.5, 8.0, 16.0] there, [2.0] asked)" in error
+    assert "holds a different study: beta ([0.1, 8.0, 16.0] there, [2.0] asked)" in error
     with FileLock(tmp_path / "quick" / ".lock"):
         assert main(arguments) == 2
     assert "another process is running" in capsys.readouterr().err
