@@ -82,8 +82,8 @@ class Settings:
 
 PRESETS = {
     # Two cores, under ten minutes. Small batches: the first few hundred steps decide which latent holds what, and one
-    # on 32 images teaches nearly as much there as one on 64. β 0.1 is almost an autoencoder, with redundant codes: beside
-    # it one sees what β does. From 0.5 to 4 so few steps show hardly more than the luck of the seed.
+    # on 32 images teaches nearly as much there as one on 64. β 0.1 is almost an autoencoder, with redundant codes:
+    # beside it one sees what β does. From 0.5 to 4, so few steps show hardly more than the luck of the seed.
     "quick": Settings(),
     # Two cores, about an hour.
     "laptop": Settings(
