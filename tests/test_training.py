@@ -59,8 +59,8 @@ def test_the_seed_decides_everything_and_the_global_generator_nothing(small_stor
 
 
 def test_training_lowers_the_loss_and_reports_consistent_numbers(small_store):
-    config = replace(CONFIG, steps=60)
-    first, last = train(config, small_store, [1, 60])
+    config = replace(CONFIG, steps=200)
+    first, _, last = train(config, small_store, [1, 180, 200])
     assert last.train.loss < 0.7 * first.train.loss
     for likelihood in (first.train, last.train):
         assert likelihood.elbo == pytest.approx(-likelihood.reconstruction - likelihood.kl)
