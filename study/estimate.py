@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import statistics
 import time
@@ -46,7 +47,10 @@ def print_plan(
     step, scoring = probe(max(trials, key=lambda t: (t.batch_size, t.latent_dim)), store, settings, lane.cpus)
     each = step + scoring / settings.report_every
     lanes = max(1, min((cpus or os.cpu_count() or 1) // lane.cpus, max_concurrent or len(trials), len(trials)))
-    planned = sum(expected_steps(rungs, t.steps, settings.reduction_factor) for t in trials) * each / lanes
+    expected = [expected_steps(rungs, t.steps, settings.reduction_factor) for t in trials]
+    # The first ones at a rung find nobody to be judged against, and those that start together run to their end.
+    unjudged = min(lanes, math.ceil(settings.reduction_factor) - 1)
+    planned = (sum(t.steps for t in trials[:unjudged]) + sum(expected[unjudged:])) * each / lanes
     longest = sum(t.steps for t in trials) * each / lanes
     console.print(
         f"  {step * 1000:.0f} ms a step and {scoring:.1f} s a report on one CPU lane: about {duration(planned)} "
