@@ -80,7 +80,7 @@ class VAE(nn.Module):
 
 
 def _initialise(module: nn.Module, generator: torch.Generator) -> None:
-    """Glorot & Bengio 2010, uniform, biases at 0, from the trial's generator: the reference's default."""
+    """Glorot & Bengio 2010, uniform, biases at 0, from the trial's generator."""
     with torch.no_grad():
         for layer in module.modules():
             if isinstance(layer, (nn.Linear, nn.Conv2d, nn.ConvTranspose2d)):

@@ -21,8 +21,6 @@ FACTOR_SIZES = (3, 6, 40, 32, 32)
 IMAGES = 737_280
 SIZE = 64  # pixels along each side
 ROW_BYTES = SIZE * SIZE // 8  # a bit-packed image
-# SHA-256 of all images in the archive's order, each bit-packed to 512 bytes.
-SHA256 = "4e682b81d923a43384021f0ae9fabf0a1cc6bd9e2e3720c945807322c17eac1e"
 
 _GRID = 256  # vertices lie on multiples of 1/256 pixel
 

@@ -85,7 +85,7 @@ PRESETS = {
     # on 32 images teaches nearly as much there as one on 64. β 0.1 is almost an autoencoder, with redundant codes:
     # beside it one sees what β does. From 0.5 to 4, so few steps show hardly more than the luck of the seed.
     "quick": Settings(),
-    # Two cores, about an hour.
+    # Two cores, about an hour as --dry-run estimates it.
     "laptop": Settings(
         beta=(1.0, 2.0, 4.0, 8.0, 16.0),
         latent_dim=(4, 6, 10),
