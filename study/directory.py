@@ -21,7 +21,7 @@ from filelock import FileLock, Timeout
 from analysis.trials import SCHEMA
 from bvae.config import UserError
 from bvae.data import ImageStore
-from study.space import Settings
+from study.space import EXTENDABLE, Settings
 
 
 class StudyError(UserError):
@@ -85,29 +85,52 @@ def held(directory: Path) -> Iterator[None]:
             shutil.rmtree(directory, ignore_errors=True)
 
 
-def is_known(directory: Path, description: Mapping[str, Any]) -> bool:
-    """Whether the study that is described has been begun in a directory.
+def agree(directory: Path, description: Mapping[str, Any], extend: bool = False) -> dict[str, Any]:
+    """What study.json has to say so that the study that is described can be run in a directory.
+
+    The description itself where nothing is there yet; what is there where it is the same study; with `extend`, what is
+    there with further trials, and under "extended" what was added when, by which program.
 
     Raises:
-        StudyError: it holds another study, or something else.
+        StudyError: the directory holds another study or something else, or nothing that could be extended.
     """
-    path = directory / "study.json"
-    if path.exists():
-        try:
-            _refuse_differences(directory, json.loads(path.read_text(encoding="utf-8")), description)
-        except (json.JSONDecodeError, KeyError, TypeError) as error:
-            raise StudyError(f"{path} is damaged ({error}); choose another --name") from None
-        return True
-    if directory.is_dir() and (others := sorted({entry.name for entry in directory.iterdir()} - {".lock"})):
-        raise StudyError(f"{directory} holds no study, but {', '.join(others[:3])}; choose another --name")
-    return False
+    there = _read(directory)
+    if there is None:
+        if extend:
+            raise StudyError(f"{directory} holds no study that could be extended; leave out --extend to begin one")
+        return dict(description)
+    try:
+        different = _differences(there, description)
+        before, after = set(there["planned"]), set(description["planned"])
+    except (KeyError, TypeError, AttributeError) as error:
+        raise _damaged(directory, error) from None
+    if not different and before == after:
+        return there
+    if refusal := _refusal(different, before, after, extend):
+        raise StudyError(f"{directory} holds a different study: {refusal}")
+    addition = {
+        "time": description["created"],
+        "asked": {name: list(pair) for name, pair in different.items()},
+        "added": [trial for trial in description["planned"] if trial not in before],
+        **{key: description[key] for key in ("versions", "hardware", "git_commit", "command")},
+    }
+    extended = [*there.get("extended", []), addition]
+    return {**there, "asked": description["asked"], "planned": description["planned"], "extended": extended}
 
 
 def begin(directory: Path, description: Mapping[str, Any]) -> None:
-    """Write study.json, whole or not at all."""
+    """Write study.json, whole or not at all; one that says the same already is left alone."""
+    if _read(directory) == description:
+        return
     temporary = directory / f".study.json.{os.getpid()}"
-    temporary.write_text(json.dumps(description, indent=1), encoding="utf-8")
-    os.replace(temporary, directory / "study.json")
+    try:
+        with open(temporary, "w", encoding="utf-8") as file:
+            json.dump(description, file, indent=1)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(temporary, directory / "study.json")
+    finally:
+        temporary.unlink(missing_ok=True)
 
 
 def check_writable(storage: Path) -> None:
@@ -123,20 +146,61 @@ def check_writable(storage: Path) -> None:
         raise StudyError(f"storage is {storage}, but {existing} is not writable; choose a folder that can be written")
 
 
-def _refuse_differences(directory: Path, there: Mapping[str, Any], here: Mapping[str, Any]) -> None:
-    asked = {f"asked.{key}" for key in {*there["asked"], *here["asked"]}}
-    pairs = {key: (there["asked"].get(key[6:]), here["asked"].get(key[6:])) for key in asked}
+def _read(directory: Path) -> dict[str, Any] | None:
+    """study.json, or None where nothing is there yet.
+
+    Raises:
+        StudyError: it is damaged, or the directory holds something else.
+    """
+    try:
+        found = json.loads((directory / "study.json").read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        names = sorted(entry.name for entry in directory.iterdir()) if directory.is_dir() else []
+        # A kill may come before the first study.json has got its name.
+        if others := [name for name in names if name != ".lock" and not name.startswith(".study.json.")]:
+            raise StudyError(
+                f"{directory} holds no study.json, but {', '.join(others[:3])}; choose another --name"
+            ) from None
+        return None
+    except (OSError, ValueError) as error:
+        raise _damaged(directory, error) from None
+    if not isinstance(found, dict):
+        raise _damaged(directory, "it is no JSON object")
+    return found
+
+
+def _damaged(directory: Path, why: object) -> StudyError:
+    return StudyError(
+        f"{directory / 'study.json'} is damaged ({why}); put back a copy of it, or choose another --name: "
+        "nothing beside it was touched"
+    )
+
+
+def _differences(there: Mapping[str, Any], here: Mapping[str, Any]) -> dict[str, tuple[Any, Any]]:
+    """What differs between two studies' descriptions, as name -> (there, here)."""
+    defaults = json.loads(json.dumps(asdict(Settings())))  # A setting that came later had its default's effect before.
+    old, new = defaults | there["asked"], here["asked"]
+    pairs = {name: (old.get(name), new.get(name)) for name in sorted({*old, *new})}
+    pairs |= {name: (there[name], here[name]) for name in ("objectives", "rungs")}
     pairs["data"] = (there["data"]["sha256"], here["data"]["sha256"])
-    different = [
-        f"{key.removeprefix('asked.')} ({old} there, {new} asked)"
-        for key, (old, new) in sorted(pairs.items())
-        if old != new
-    ]
-    if different:
-        raise StudyError(
-            f"{directory} holds a different study: {'; '.join(different)}; "
-            "choose another --name, or ask for the same settings"
+    return {name: pair for name, pair in pairs.items() if pair[0] != pair[1]}
+
+
+def _refusal(different: Mapping[str, tuple[Any, Any]], before: set[str], after: set[str], extend: bool) -> str | None:
+    """Why the study that is there can't become the one asked for; None where it can."""
+    named = "; ".join(f"{name} ({old} there, {new} asked)" for name, (old, new) in different.items())
+    if not different:
+        return (
+            "from the same settings this program plans other trials than the one that began it; "
+            "go on with that version, or choose another --name"
         )
+    if fixed := [name for name in different if name not in EXTENDABLE]:
+        only = f"--extend adds trials and can't change {', '.join(fixed)}: " if extend else ""
+        return f"{named}; {only}choose another --name, or ask for the same settings"
+    if before - after:
+        only = "--extend only adds: name the values that are there, too, or " if extend else ""
+        return f"{named}; {only}choose another --name" + ("" if extend else ", or ask for the same settings")
+    return None if extend else f"{named}; --extend adds the {len(after - before)} new trials, or choose another --name"
 
 
 def _git_commit() -> str | None:

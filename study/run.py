@@ -39,6 +39,7 @@ class Options:
         gpus_per_trial: GPUs of one trial; a fraction shares one, 0 trains on the CPU.
         max_concurrent: trials that run at once, at most.
         max_failures: how often a trial that dies is retried from its last checkpoint.
+        extend: add trials to the study of this name: more seeds, or more values of what is searched.
         dry_run: print the plan and an estimate of the time, and exit.
     """
 
@@ -53,6 +54,7 @@ class Options:
     gpus_per_trial: float = 0.0
     max_concurrent: int | None = None
     max_failures: int = 3
+    extend: bool = False
     dry_run: bool = False
 
 

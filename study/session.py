@@ -16,7 +16,7 @@ from analysis.trials import RunDirectoryError
 from bvae import data
 from bvae.config import TrialConfig
 from study import cluster
-from study.directory import begin, check_writable, describe, held, is_known
+from study.directory import agree, begin, check_writable, describe, held
 from study.estimate import print_plan
 from study.lanes import Lane
 from study.ledger import LedgerCallback, Progress, name_of, read_progress, restore_decisions
@@ -54,26 +54,27 @@ def run(options: Options, console: Console) -> int:
         return 0
     directory = storage / name
     description = describe(name, settings, store, source, list(trials), rungs, OBJECTIVES)
-    is_known(directory, description)  # Refuses another study before the folder is touched.
+    agree(directory, description, options.extend)  # Refuses another study before the folder is touched.
     with held(directory):
-        progress = read_progress(directory, settings.steps, console.print) if is_known(directory, description) else None
+        agreed = agree(directory, description, options.extend)
+        known = (directory / "study.json").exists()
+        progress = read_progress(directory, settings.steps, console.print) if known else None
         waiting = [trial for trial in trials if not progress or trial not in progress.ended]
         if waiting:
             view = View(name, trials, rungs, settings.reduction_factor, OBJECTIVES, console)
             if progress:
-                console.print(
-                    f"Going on with {name}: {len(waiting)} of {len(trials)} trials are left.", highlight=False
-                )
+                doing = "Extending" if options.extend else "Going on with"
+                console.print(f"{doing} {name}: {len(waiting)} of {len(trials)} trials are left.", highlight=False)
                 view.replay(progress.events)
                 if scheduler:
                     restore_decisions(scheduler, progress.events)
             assignments = _assignments(waiting, trials, settings, rungs, source, lane, progress)
             with cluster.connected(options.address, options.cpus):
                 concurrent = lane.concurrent(options.max_concurrent)
-                if not progress:
-                    begin(directory, description)
+                begin(directory, agreed)
                 _tune(assignments, directory, scheduler, view, progress, lane, concurrent, options.max_failures)
         else:
+            begin(directory, agreed)
             console.print(
                 f"{name} is finished: all {len(trials)} trials have ended. Building its report anew.", highlight=False
             )

@@ -113,6 +113,8 @@ PRESETS = {
     ),
 }
 AXES = tuple(f.name for f in fields(TrialConfig) if str(Settings.__annotations__.get(f.name, "")).startswith("tuple"))
+# What only says which trials there are, and changes nothing in one: a study may be extended in these.
+EXTENDABLE = (*AXES, "beta_range", "latent_dim_range", "learning_rate_range", "num_samples", "plan_seed")
 
 
 def check(settings: Settings) -> None:

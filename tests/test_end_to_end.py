@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -80,6 +81,23 @@ def test_a_finished_study_says_so_and_the_report_can_be_rebuilt_from_files(strai
     rebuilt = subprocess.run([sys.executable, "-m", "analysis", str(straight / "s")], capture_output=True, text=True)
     assert rebuilt.returncode == 0, rebuilt.stderr
     assert "dashboard.html" in rebuilt.stdout
+
+
+def test_a_finished_study_is_extended_and_keeps_what_it_had(straight, tmp_path):
+    shutil.copytree(straight / "s", tmp_path / "s")
+    wider = [*FIFO[: FIFO.index("--steps")], "2", *FIFO[FIFO.index("--steps") :]]  # a third seed
+    refused = finish(tmp_path, *wider)
+    assert refused.returncode == 2
+    assert "seed ([0, 1] there, [0, 1, 2] asked); --extend adds the 2 new trials" in refused.stderr
+    done = finish(tmp_path, *wider, "--extend")
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "Extending s: 2 of 6 trials are left" in done.stdout
+    before, after = final_metrics(straight), final_metrics(tmp_path)
+    assert len(after) == 6
+    assert {trial: after[trial] for trial in before} == before
+    again = finish(tmp_path, *wider)
+    assert again.returncode == 0
+    assert "all 6 trials have ended" in again.stdout
 
 
 def wait_for(ledger: Path, kind: str, count: int, process: subprocess.Popen) -> None:
