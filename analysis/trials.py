@@ -23,6 +23,7 @@ import math
 import os
 import time
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -69,7 +70,14 @@ def event(kind: str, trial_id: str, **fields: Any) -> dict[str, Any]:
 
 
 def append(ledger: Path, events: Iterable[Mapping[str, Any]]) -> None:
-    """Append events in one write: a reader or a crash sees whole lines or, at worst, one torn last line."""
+    """Append events in one write: a reader or a crash sees whole lines or, at worst, one torn last line.
+
+    The lines are with the system when this returns, and survive the death of the process. They are not forced to the
+    disk: what a power cut takes from the end of a ledger is done again from the checkpoints.
+
+    Raises:
+        OSError: they can't be written, and none of them was: the disk is full or gone.
+    """
     lines = "".join(json.dumps(_finite(e), allow_nan=False, separators=(",", ":")) + "\n" for e in events)
     if not lines:
         return
@@ -79,26 +87,47 @@ def append(ledger: Path, events: Iterable[Mapping[str, Any]]) -> None:
         if size and os.pread(descriptor, 1, size - 1) != b"\n":
             lines = "\n" + lines  # A crash tore the last line: close it, so that it alone is lost.
         data = memoryview(lines.encode())
-        while data:
-            data = data[os.write(descriptor, data) :]
+        try:
+            while data:
+                data = data[os.write(descriptor, data) :]
+        except OSError:
+            with suppress(OSError):
+                os.ftruncate(descriptor, size)
+            raise
     finally:
         os.close(descriptor)
 
 
+def cut_torn_line(ledger: Path) -> None:
+    """Cut off a last line that a crash tore, so that readers miss it once and not for ever; for a ledger's only writer.
+
+    Raises:
+        OSError: it can't be written.
+    """
+    content = ledger.read_bytes()
+    whole, torn = content[: content.rfind(b"\n") + 1], content[content.rfind(b"\n") + 1 :]
+    if torn and _event_in(torn) is None:
+        os.truncate(ledger, len(whole))
+
+
 def read_ledger(ledger: Path) -> list[dict[str, Any]]:
-    """All events of a ledger, oldest first. Lines that are not whole events are left out, with a notice in the log."""
+    """All events of a ledger, oldest first; it may be written to meanwhile.
+
+    Lines that are not whole events are left out, with a notice that names the line: a crash may tear the last one, and
+    of one that was damaged later nothing but itself is lost.
+
+    Raises:
+        RunDirectoryError: a newer program wrote it.
+        OSError: it can't be read.
+    """
     events = []
     lines = ledger.read_bytes().split(b"\n")
     for number, line in enumerate(lines, start=1):
         if not line.strip():
             continue
-        try:
-            entry = json.loads(line)
-            if not set(FIELDS[entry["event"]]) <= set(entry):
-                raise KeyError("fields")
-        except (ValueError, KeyError, TypeError):
+        if (entry := _event_in(line)) is None:
             what = "the last line is torn" if number == len(lines) else "not an event of this project"
-            log.warning("%s, line %d: left out (%s)", ledger, number, what)
+            log.warning("%s, line %d is left out: %s", ledger, number, what)
             continue
         if entry["schema"] > SCHEMA:
             raise RunDirectoryError(
@@ -107,6 +136,17 @@ def read_ledger(ledger: Path) -> list[dict[str, Any]]:
             )
         events.append(entry)
     return events
+
+
+def _event_in(line: bytes) -> dict[str, Any] | None:
+    """The event that a line holds; None if it is not a whole one."""
+    try:
+        entry = json.loads(line)
+        # What a newer program calls a whole event isn't for this one to say.
+        whole = entry["schema"] > SCHEMA or {"time", "trial_id", *FIELDS[entry["event"]]} <= set(entry)
+    except (ValueError, KeyError, TypeError, RecursionError):
+        return None
+    return entry if whole else None
 
 
 @dataclass(frozen=True)
@@ -196,6 +236,7 @@ def write_scores(study: Study, path: Path) -> None:
 def _trials(events: list[dict[str, Any]]) -> dict[str, dict[str, Any]]:
     """The state of each trial after all events, in the order of their first start."""
     trials: dict[str, dict[str, Any]] = {}
+    strangers: set[str] = set()
     for e in events:
         kind, trial_id = e["event"], e["trial_id"]
         if kind == "trial_started":
@@ -209,7 +250,9 @@ def _trials(events: list[dict[str, Any]]) -> dict[str, dict[str, Any]]:
                 "node": e["node"],
             }
         elif trial_id not in trials:
-            log.warning("a %s event of trial %s, which never started, is left out", kind, trial_id)
+            if trial_id not in strangers:
+                log.warning("events of trial %s before its start, the first a %s, are left out", trial_id, kind)
+            strangers.add(trial_id)
         elif kind == "report":
             trials[trial_id]["step"] = e["step"]
         elif kind == "checkpoint":

@@ -10,7 +10,7 @@ from typing import Any
 from ray.tune import Callback
 from ray.tune.experiment import Trial
 
-from analysis.trials import append, event, read_ledger
+from analysis.trials import append, cut_torn_line, event, read_ledger
 from bvae.checkpoint import CheckpointError, load
 from study.live import View
 from study.pareto_asha import Decision, ParetoASHA
@@ -158,9 +158,15 @@ def ending(last_report: Event, steps: int) -> str:
 
 
 def read_progress(run_directory: Path, steps: int, notice: Callable[[str], None]) -> Progress:
-    """Read a ledger to go on from it. From a damaged checkpoint a trial goes back to the one before, with a notice."""
+    """Read a ledger to go on from it, and mend its end.
+
+    From a damaged checkpoint a trial goes back to the one before, with a notice.
+    """
     ledger = run_directory / "ledger.jsonl"
-    events = read_ledger(ledger) if ledger.exists() else []  # A crash may come before the first event.
+    events = []
+    if ledger.exists():  # A crash may come before the first event.
+        events = read_ledger(ledger)
+        cut_torn_line(ledger)
     reports: dict[tuple[str, int], Event] = {}
     checkpoints: dict[str, dict[int, Path]] = {}
     ended: dict[str, str] = {}
