@@ -35,14 +35,18 @@ WITH_TEST = 15_000
 class Metric:
     """One score: how to compute it and how to read it.
 
-    function   takes the arguments named in `inputs` by keyword, gives a number or a NamedTuple
-    field      the field of that NamedTuple that is the score; None where the function gives the number itself
-    mode       "max" or "min" where a direction is better, None where the number only describes
-    bounds     smallest and largest value that can occur
-    budget     "cheap" metrics are computed at every rung, "full" ones in the report of a finished trial
-    samples    at most so many samples, drawn by seed, are looked at; None is all of them
-    details    (field, "factor" or "latent") of the values behind the score, where there are any
-    leave_out  the factor without which the details are averaged to the score
+    Attributes:
+        function: takes the arguments named in `inputs` by keyword, gives a number or a NamedTuple.
+        title: what an axis or a table calls it.
+        mode: "max" or "min" where a direction is better, None where the number only describes.
+        citation: the paper that defines it.
+        budget: "cheap" metrics are computed at every rung, "full" ones in the report of a finished trial.
+        bounds: smallest and largest value that can occur.
+        field: the field of that NamedTuple that is the score; None where the function gives the number itself.
+        inputs: names of the arguments.
+        samples: at most so many samples, drawn by seed, are looked at; None is all of them.
+        details: (field, "factor" or "latent") of the values behind the score, where there are any.
+        leave_out: the factor without which the details are averaged to the score.
     """
 
     function: Callable[..., Any]

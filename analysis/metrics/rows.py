@@ -38,16 +38,29 @@ def score_rows(
 ) -> dict[str, dict[str, float]]:
     """Scores by row, then by metric key, every row computed by `score` with the same arguments.
 
-    mean                 the codes as they are, the row that a study ranks
-    sampled              one sample of each posterior; only with logvar
-    without_duplicate    the codes without orientation 39, which repeats orientation 0; only with that factor name
-    shuffled_factors     null: the codes with the factors of other samples
-    <each of baselines>  null: codes of the same samples from elsewhere, as an untrained encoder or PCA of the images
-    true_factors         ceiling: the standardised factors as codes, which is what these metrics give perfect codes
+    * `mean`: the codes as they are, the row that a study ranks.
+    * `sampled`: one sample of each posterior; only with logvar.
+    * `without_duplicate`: the codes without orientation 39, which repeats orientation 0; only with that factor name.
+    * `shuffled_factors`: null, the codes with the factors of other samples.
+    * each of `baselines`: null, codes of the same samples from elsewhere, as an untrained encoder or PCA of the images.
+    * `true_factors`: ceiling, the standardised factors as codes, which is what these metrics give perfect codes.
 
-    `rows` picks among them (None is all); each costs as much as a `score` of its own, and true_factors depends on the
-    data only. A row lacks the metrics that need logvar where it has none. Raises ValueError as `score` does, and for
-    a row that does not exist or lacks its argument.
+    A row lacks the metrics that need logvar where it has none.
+
+    Args:
+        codes: (N, D), as all arguments up to factor_names for `score`.
+        factors: (N, K).
+        names: which metrics.
+        seed: of every draw.
+        budget: "cheap" or "full".
+        logvar: (N, D).
+        factor_names: K names.
+        baselines: name -> codes (N, D').
+        rows: which of them (None is all); each costs as much as a `score` of its own, and true_factors depends on the
+            data only.
+
+    Raises:
+        ValueError: as `score`, and for a row that does not exist or lacks its argument.
     """
     codes, factors = checked(codes, factors)
     chosen = None if names is None else list(names)

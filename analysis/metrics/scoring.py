@@ -23,17 +23,21 @@ def score(
 ) -> dict[str, float]:
     """Scores by metric key, all floats, the same for the same seed whatever the number of threads.
 
-    codes         (N, D) posterior means; all metrics share this one encoding
-    factors       (N, K) integer indices of the ground truth
-    names         which metrics; None is every metric of the budget for which the other arguments suffice
-    budget        "cheap" is what a rung needs, "full" adds the slow ones; read only where names is None
-    logvar        (N, D) posterior log-variances, for kl_per_latent and chen_mig
-    factor_names  K names; with them the values behind a score come too, as "mig/scale" or "kl_per_latent/3"
-
     A metric that pins its number of samples gets that many, drawn by `seed`, the same for every metric. Give 15,000
-    samples or more for numbers that compare with the literature; 100,000 suffice for all. Raises ValueError for a
-    name or budget that does not exist, a metric whose arguments are missing, and arguments that `inputs.checked` and
-    `inputs.checked_logvar` refuse.
+    samples or more for numbers that compare with the literature; 100,000 suffice for all.
+
+    Args:
+        codes: (N, D) posterior means; all metrics share this one encoding.
+        factors: (N, K) integer indices of the ground truth.
+        names: which metrics; None is every metric of the budget for which the other arguments suffice.
+        seed: of every draw.
+        budget: "cheap" is what a rung needs, "full" adds the slow ones; read only where names is None.
+        logvar: (N, D) posterior log-variances, for kl_per_latent and chen_mig.
+        factor_names: K names; with them the values behind a score come too, as "mig/scale" or "kl_per_latent/3".
+
+    Raises:
+        ValueError: a name or budget does not exist, a metric lacks an argument, or `inputs.checked` and
+            `inputs.checked_logvar` refuse one.
     """
     from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
