@@ -7,9 +7,11 @@ import logging
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from typing import get_args
 
 from analysis.report import BEST, build_report
 from analysis.summary import front_sentence, summary_table
+from analysis.traversals import Range
 from analysis.trials import RunDirectoryError
 
 
@@ -19,6 +21,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("run_directory", type=Path, help="the study's folder, with study.json and ledger.jsonl")
     parser.add_argument("--best", type=int, default=BEST, help="trials that get traversal GIFs (default %(default)s)")
     parser.add_argument("--data", type=Path, help="the study's .npz, where it lies elsewhere on this machine")
+    parser.add_argument(
+        "--range", choices=get_args(Range), default="prior",
+        help="move latents from -3 to 3, or between the 1 %% and 99 %% quantiles of the aggregate posterior "
+        "(default %(default)s)",
+    )  # fmt: skip
     parser.add_argument("--no-traversals", action="store_true", help="leave the checkpoints alone: no torch needed")
     options = parser.parse_args(arguments)
     logging.basicConfig(level=logging.WARNING, format="%(message)s")
@@ -29,6 +36,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             options.run_directory,
             traversals=not options.no_traversals,
             best=options.best,
+            span=options.range,
             store=None if options.data is None else _images(options.data),
         )
     except (RunDirectoryError, OSError) as error:

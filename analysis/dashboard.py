@@ -56,7 +56,7 @@ def write_dashboard(
         study: the tables.
         ranking: of that study.
         path: where to write; replaced as a whole.
-        sheets: trial_id -> what traversals.read_sheets returned for it, best first; those past the size budget are left
+        sheets: trial_id -> what sheets.read_sheets returned for it, best first; those past the size budget are left
             out, and the page says so.
         notes: sentences shown at the top: what is missing, and why.
     """
@@ -147,10 +147,15 @@ def _section(figure: Any, panels: Mapping[str, Any]) -> str:
 def _gallery(sheets: Mapping[str, Mapping[str, Any]]) -> str:
     if not sheets:
         return ""
+    ends = {
+        "prior": "−3 to 3",
+        "posterior": "the 1 % to the 99 % quantile of its aggregate posterior",
+    }[next(iter(sheets.values())).get("range", "prior")]
     words = (
-        "The best trials on one test image: every tile moves one latent from −3 to 3 and back, the others stay at "
-        "the image's posterior mean. Latents are sorted by their KL and called after the factor they hold most of; one "
-        "that carries less than 0.01 nats is dead."
+        f"The best trials on one test image: every tile moves one latent from {ends} and back, the others stay at "
+        "the image's posterior mean. Latents are sorted by their KL and called after the factor that they are matched "
+        "to; −z5 is z5 turned round, so that its factor rises as in every other trial. One that carries less than 0.01 "
+        "nats is dead."
     )
     head = f'<h2>Traversals</h2><p class="caption">{words}</p>'
     return f'<section id="traversals">{head}<div class="gallery"></div></section>'

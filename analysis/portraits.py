@@ -1,40 +1,32 @@
-"""Portraits of trials: a checkpoint opened, its latents described, its traversals written. Needs torch and bvae.
+"""Portraits: what a trained model shows of itself. Needs torch and bvae.
 
-What costs time, encoding, is done once per trial and kept beside the pictures; a report that is built again draws only
-trials it has not seen.
+Shapes: P test images, the first S of which are moved; D latents, V values of one latent.
 """
 
 from __future__ import annotations
 
-import base64
-import hashlib
-import json
-import logging
-import shutil
-from collections.abc import Callable
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.optimize import linear_sum_assignment
 
-from analysis.metrics.mutual_information import factor_entropy, mutual_information
-from analysis.ranking import Ranking, best_trials
-from analysis.traversals import DEAD, VALUES, Frames, Latent, frame_sheet, save_png, traverse_all, write_gifs
-from analysis.trials import Study
+from analysis.latents import Latent, describe, rises
+from analysis.metrics.rows import sampled
+from analysis.pictures import Frames
+from analysis.traversals import Decode, Range, decoded, traverse, values_of
 
 if TYPE_CHECKING:
     from bvae.data import ImageStore
     from bvae.model import VAE
 
 SAMPLES = 4  # test images whose codes are moved; the same for every trial with the same split
+SHOWN = 8  # test images beside their reconstructions; the first are those that are moved
 DESCRIBED = 4000  # test images from which KL and factors of the latents are measured
-ROWS = 24  # latents at most in a sheet of frames
-MATCHED = 0.1  # of a factor's entropy a latent must hold to be called by its name
-
-log = logging.getLogger(__name__)
+TURNED = 250  # of them also seen one step of a circular factor on
+CIRCULAR = ("orientation",)  # factors whose last value leads back to their first
 
 
 @dataclass(frozen=True)
@@ -43,39 +35,89 @@ class Portrait:
 
     Attributes:
         latents: sorted by KL, the strongest first.
-        frames: (S, D, V, C, H, W) uint8, in the latents' own order.
-        images, reconstructions: (S, C, H, W) uint8.
+        values: (D, V), what each latent was set to, in the latents' own order; falling where one is turned round.
+        frames: (S, D, V, C, H, W) uint8, in the latents' own order, as `values` goes.
+        images, reconstructions: (P, C, H, W) uint8.
+        codes: (P, D) posterior means of the images.
+        decode: the model's decoder.
     """
 
     latents: list[Latent]
+    values: NDArray[np.float64]
     frames: Frames
     images: Frames
     reconstructions: Frames
+    codes: NDArray[np.float32]
+    decode: Decode
 
 
-def portrait(vae: VAE, store: ImageStore) -> Portrait:
-    """Describe a model's latents and traverse them from the first of its shuffled test images."""
-    from bvae.data import split
+def portrait(vae: VAE, store: ImageStore, span: Range = "prior") -> Portrait:
+    """Describe a model's latents and traverse them from the first of its shuffled test images.
+
+    Raises:
+        DataError: the images are not of the kind that the model was trained on.
+    """
+    from bvae.data import DataError, split
     from bvae.objective import kl_per_latent
     from bvae.training import encode
 
+    if store.image_shape[0] != vae.config.channels:
+        raise DataError(
+            f"the model was trained on images of {vae.config.channels} channels, but those of {store.name} have "
+            f"{store.image_shape[0]}: name its own images"
+        )
     test = split(len(store), vae.config.split, vae.config.split_seed).test
-    chosen = np.random.default_rng(0).permutation(test)[: max(SAMPLES, DESCRIBED)]
+    chosen = np.random.default_rng(0).permutation(test)[:DESCRIBED]
     posterior = encode(vae, store, chosen)
-    mean, kl = posterior.mean.float().numpy(), kl_per_latent(posterior).numpy()
-    factors = matched(mean, store.factors(chosen), store.space.names)
-    latents = [
-        Latent(int(d), float(kl[d]), factors.get(int(d)) if kl[d] >= DEAD else None)
-        for d in np.argsort(-kl, kind="stable")
-    ]
-    decode = decoder(vae)
-    codes = mean[:SAMPLES]
-    images = np.round(store.images(chosen[:SAMPLES]) * (255 / store.white)).astype(np.uint8)
-    reconstructions = np.round(decode(codes) * 255).astype(np.uint8)
-    return Portrait(latents, traverse_all(decode, codes, VALUES), images, reconstructions)
+    mean, logvar = posterior.mean.float().numpy(), posterior.logvar.float().numpy()
+    kl = kl_per_latent(posterior).numpy()
+    steps = _steps(vae, store, chosen[:TURNED], mean)
+    latents = describe(mean, logvar, kl, store.factors(chosen), store.space.names, steps)
+    sign = np.ones((len(latents), 1))
+    sign[[of.latent for of in latents], 0] = [of.sign for of in latents]
+    values = sign * values_of(sampled(mean, logvar) * sign[:, 0], span)
+    decode, codes = decoder(vae), mean[:SHOWN]
+    images = np.round(store.images(chosen[:SHOWN]) * (255 / store.white)).astype(np.uint8)
+    frames = traverse(decode, codes[:SAMPLES], values)
+    return Portrait(latents, values, frames, images, decoded(decode, codes), codes, decode)
 
 
-def decoder(vae: VAE) -> Callable[[NDArray[np.float32]], NDArray[np.float32]]:
+def images_of(info: Mapping[str, Any] | None, path: Path | None = None) -> ImageStore:
+    """The images that a study was trained on, or dSprites where there is no study.
+
+    Args:
+        info: study.json.
+        path: where they lie, if not where the study says.
+
+    Raises:
+        DataError: they can't be read, or are others than the study's.
+        CacheError: the image cache can't be written.
+    """
+    from bvae.data import load
+
+    source = info["data"]["source"] if info else "dsprites"
+    store = load(path or (None if source == "dsprites" else source))
+    if info:
+        check_images(info, store)
+    return store
+
+
+def check_images(info: Mapping[str, Any], store: ImageStore) -> None:
+    """Refuse images that are not the study's.
+
+    Raises:
+        DataError: their checksum is another than the one in study.json.
+    """
+    from bvae.data import DataError
+
+    if info["data"].get("sha256") not in (None, store.sha256):
+        raise DataError(
+            f"the images of {store.name} are not those that the study {info['name']} was trained on "
+            f"({info['data']['source']}): name its own file"
+        )
+
+
+def decoder(vae: VAE) -> Decode:
     """A model's decoder as a function of arrays: (n, D) codes -> (n, C, H, W) probabilities."""
     import torch
 
@@ -86,113 +128,34 @@ def decoder(vae: VAE) -> Callable[[NDArray[np.float32]], NDArray[np.float32]]:
     return decode
 
 
-def matched(codes: NDArray[np.floating], factors: NDArray[np.integer], names: tuple[str, ...]) -> dict[int, str]:
-    """Which latent is called after which factor: the assignment of one latent to each factor that holds the most
-    information.
-
-    Pairs that share less than MATCHED of the factor's entropy stay nameless.
-
-    Returns:
-        latent -> name of its factor.
-    """
-    entropy = factor_entropy(factors)
-    share = mutual_information(codes, factors) / np.where(entropy > 0, entropy, np.inf)  # (D, K)
-    pairs = zip(*linear_sum_assignment(-share), strict=True)
-    return {int(d): names[k] for d, k in pairs if share[d, k] >= MATCHED}
-
-
-def write_portraits(
-    study: Study, ranking: Ranking, report: Path, store: ImageStore | None, gifs: int, sheets: int
-) -> list[str]:
-    """Write the GIFs of the best trials and the sheets of frames of more of them.
-
-    Args:
-        study, ranking: the tables.
-        report: the report's folder; gets gif/<rank>/ and sheets/.
-        store: the study's images; None loads them by the source that the study names.
-        gifs: how many of the best trials get GIFs.
-        sheets: how many get a sheet of frames, which the dashboard plays.
+def one_step_on(
+    store: ImageStore, indices: NDArray[np.int64], factor: int
+) -> tuple[NDArray[np.bool_], NDArray[np.int64]]:
+    """The images in which one factor has its next value and all else stays, where a set holds every combination.
 
     Returns:
-        sentences about what could not be drawn; empty when all could.
+        which of the indices (n,) have such an image, and the indices of those images; none in a set that is no grid.
     """
-    trials = best_trials(ranking, max(gifs, sheets))
-    _remove_ranks_after(report / "gif", min(gifs, len(trials)))
-    missing = []
-    for place, trial in enumerate(trials.to_dict("records"), start=1):
-        about = {"trial_id": trial["trial_id"], "step": int(trial["step"]), "checkpoint": str(trial["checkpoint"])}
-        folder, sheet = report / "gif" / str(place), sheet_path(report, trial["trial_id"])
-        done = place > gifs or _is_of(folder / "trial.json", about)
-        if done and _is_of(sheet.with_suffix(".json"), about):
-            continue
-        if not (study.directory / about["checkpoint"]).is_file():
-            missing.append(str(trial["trial_id"]))
-            continue
-        store = store or study_images(study)
-        if not _drawn(study.directory / about["checkpoint"], store, about, sheet, None if done else folder):
-            missing.append(str(trial["trial_id"]))
-    if not missing:
-        return []
-    named = ", ".join(missing[:5]) + (", ..." if len(missing) > 5 else "")
-    return [f"No traversals of {len(missing)} of {len(trials)} trials: no whole checkpoint of {named}."]
+    sizes, factors = store.space.sizes, store.factors(indices)
+    if len(store) != np.prod(sizes):
+        return np.zeros(len(indices), bool), indices[:0]
+    has_next = factors[:, factor] + 1 < sizes[factor]
+    moved = factors[has_next] + np.eye(len(sizes), dtype=np.int64)[factor]
+    found = np.ravel_multi_index(tuple(moved.T), sizes)
+    if not np.array_equal(store.factors(found), moved):
+        return np.zeros(len(indices), bool), indices[:0]
+    return has_next, found
 
 
-def read_sheets(report: Path, ranking: Ranking) -> dict[str, dict[str, Any]]:
-    """The sheets of frames in a report, best first: trial_id -> what the page needs, the picture as a data URI."""
-    sheets = {}
-    for trial_id in best_trials(ranking, len(ranking.trials))["trial_id"]:
-        path = sheet_path(report, trial_id)
-        if path.is_file() and path.with_suffix(".json").is_file():
-            about = json.loads(path.with_suffix(".json").read_text())
-            sheets[trial_id] = about | {"src": "data:image/png;base64," + base64.b64encode(path.read_bytes()).decode()}
-    return sheets
+def _steps(
+    vae: VAE, store: ImageStore, indices: NDArray[np.int64], codes: NDArray[np.floating]
+) -> dict[int, NDArray[np.float64]]:
+    """For each circular factor, how the latents (D,) rise as it goes one step on, from images with these codes."""
+    from bvae.training import encode
 
-
-def sheet_path(report: Path, trial_id: str) -> Path:
-    """Where a trial's sheet of frames lies; a trial's name is hashed, because it may hold what a file's name can't."""
-    return report / "sheets" / f"{hashlib.sha256(str(trial_id).encode()).hexdigest()[:16]}.png"
-
-
-def study_images(study: Study) -> ImageStore:
-    """The images of the study, loaded by the source that it names."""
-    from bvae.data import load
-
-    source = study.info["data"]["source"]
-    return load(None if source == "dsprites" else source)
-
-
-def _drawn(checkpoint: Path, store: ImageStore, about: dict[str, Any], sheet: Path, folder: Path | None) -> bool:
-    """Open a checkpoint, write its sheet of frames and, where a folder is given, its GIFs; False if it isn't whole."""
-    from bvae.checkpoint import CheckpointError, load_model
-
-    try:
-        drawn = portrait(load_model(checkpoint), store)
-    except CheckpointError as error:
-        log.warning("%s", error)
-        return False
-    sheet.parent.mkdir(parents=True, exist_ok=True)
-    rows = drawn.latents[:ROWS]
-    save_png(sheet, frame_sheet(drawn.frames[0], rows, drawn.images, drawn.reconstructions))
-    latents = [{**of._asdict(), "dead": of.dead} for of in rows]
-    shown = {"values": VALUES.tolist(), "latents": latents, "pairs": len(drawn.images)}
-    sheet.with_suffix(".json").write_text(json.dumps(about | shown))
-    if folder is not None:
-        folder.parent.mkdir(parents=True, exist_ok=True)
-        write_gifs(folder, drawn.frames, drawn.images, drawn.latents, about)
-    return True
-
-
-def _is_of(path: Path, about: dict[str, Any]) -> bool:
-    """Whether a description that lies there is of this very checkpoint."""
-    try:
-        lies = json.loads(path.read_text())
-    except (OSError, ValueError):
-        return False
-    return all(lies.get(k) == v for k, v in about.items())
-
-
-def _remove_ranks_after(folder: Path, last: int) -> None:
-    """Remove the GIFs of ranks that no longer exist."""
-    for old in folder.glob("*"):
-        if old.name.isdigit() and int(old.name) > last:
-            shutil.rmtree(old)
+    steps = {}
+    for factor in (store.space.names.index(name) for name in CIRCULAR if name in store.space.names):
+        has_next, following = one_step_on(store, indices, factor)
+        if len(following):
+            steps[factor] = rises(codes[: len(indices)][has_next], encode(vae, store, following).mean.float().numpy())
+    return steps

@@ -9,8 +9,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from analysis.dashboard import write_dashboard
-from analysis.portraits import read_sheets, write_portraits
 from analysis.ranking import Ranking, rank, write_ranking
+from analysis.sheets import read_sheets, write_portraits
+from analysis.traversals import Range
 from analysis.trials import RunDirectoryError, Study, read_study, write_scores
 
 if TYPE_CHECKING:
@@ -49,6 +50,7 @@ def build_report(
     traversals: bool = True,
     best: int = BEST,
     sheets: int = SHEETS,
+    span: Range = "prior",
     store: ImageStore | None = None,
 ) -> Report:
     """(Re)build report/ and scores.parquet of a run directory. Each file is replaced as a whole; a reader sees old or
@@ -59,6 +61,7 @@ def build_report(
         traversals: draw those of trials not drawn before; without, the dashboard still plays the ones that lie there.
         best: how many trials get GIFs.
         sheets: how many trials' traversals the dashboard plays, as far as its size budget reaches.
+        span: how far latents are moved: from -3 to 3, or between quantiles of the aggregate posterior.
         store: the images, where they are open already.
 
     Raises:
@@ -74,7 +77,7 @@ def build_report(
     write_scores(study, study.directory / "scores.parquet")
     write_ranking(ranking, folder / "ranking.csv")
     _write_loss_curves(study, folder / "loss_curves.csv")
-    notes = _draw_traversals(study, ranking, folder, store, best, sheets) if traversals else []
+    notes = _draw_traversals(study, ranking, folder, store, best, sheets, span) if traversals else []
     drawn = read_sheets(folder, ranking)
     dashboard = write_dashboard(study, ranking, folder / "dashboard.html", drawn, notes)
     gifs = sorted((p for p in (folder / "gif").glob("*") if p.name.isdigit()), key=lambda p: int(p.name))
@@ -85,7 +88,7 @@ def build_report(
 
 
 def _draw_traversals(
-    study: Study, ranking: Ranking, folder: Path, store: ImageStore | None, best: int, sheets: int
+    study: Study, ranking: Ranking, folder: Path, store: ImageStore | None, best: int, sheets: int, span: Range
 ) -> list[str]:
     """Draw what can be drawn; a sentence for what can't."""
     if not ranking.trials["scored"].any():
@@ -96,7 +99,7 @@ def _draw_traversals(
     from bvae.data import DataError
 
     try:
-        return write_portraits(study, ranking, folder, store, best, sheets)
+        return write_portraits(study, ranking, folder, store, best, sheets, span)
     except (DataError, CacheError) as error:
         return [f"No traversals: {error}."]
 

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from constructed import MadeTrial, write_study
 
 from bvae import data, sprites
 
@@ -31,3 +32,20 @@ def small_npz(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="session")
 def small_store(small_npz: Path) -> data.ImageStore:
     return data.load(small_npz)
+
+
+@pytest.fixture
+def with_checkpoint(tmp_path: Path) -> Path:
+    """A study whose one finished trial has a real, untrained checkpoint."""
+    import torch
+
+    from bvae.checkpoint import Checkpoint, save
+    from bvae.config import TrialConfig
+    from bvae.model import VAE
+
+    config = TrialConfig(latent_dim=3, architecture="burgess")
+    vae = VAE(config)
+    checkpoint = Checkpoint(config, 2700, vae.state_dict(), {}, torch.Generator().get_state(), "cpu", 1.0)
+    directory = write_study(tmp_path / "study", [MadeTrial("a/../b", latent_dim=3, checkpoint="a.safetensors")])
+    save(directory / "a.safetensors", checkpoint)
+    return directory

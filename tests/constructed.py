@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from analysis.trials import append, event
+from bvae.data import FactorSpace
 
 RUNGS = (100, 300, 900)
 STEPS = 2700
@@ -148,3 +149,24 @@ def grid(
                     )
                 )
     return trials
+
+
+class FakeStore:
+    """Four factors' worth of grey images with as many test images as a portrait asks for."""
+
+    name, sha256 = "fake", "of fake"
+    white = 255
+    image_shape = (1, 64, 64)
+    space = FactorSpace(("side", "shade"), (2, 4))
+
+    def __len__(self) -> int:
+        return 400
+
+    def factors(self, indices: np.ndarray) -> np.ndarray:
+        return np.stack([np.asarray(indices) % 2, np.asarray(indices) // 2 % 4], axis=1)
+
+    def images(self, indices: np.ndarray) -> np.ndarray:
+        images = np.zeros((len(indices), 1, 64, 64), np.uint8)
+        for image, (side, shade) in zip(images, self.factors(indices), strict=True):
+            image[0, :, 32 * side : 32 * side + 32] = 60 * (shade + 1)
+        return images

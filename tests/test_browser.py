@@ -3,7 +3,6 @@
 Screenshots at desktop and phone width, light and dark, are kept in artifacts/ for people to look at.
 """
 
-import json
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
@@ -14,9 +13,11 @@ import pytest
 from constructed import grid, write_study
 
 from analysis.dashboard import write_dashboard
-from analysis.portraits import read_sheets, sheet_path
+from analysis.latents import Latent
+from analysis.portraits import Portrait
 from analysis.ranking import rank
-from analysis.traversals import VALUES, Latent, frame_sheet, save_png
+from analysis.sheets import read_sheets, sheet_path, write_sheet
+from analysis.traversals import VALUES
 from analysis.trials import read_study
 
 api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
@@ -35,13 +36,10 @@ def dashboard(tmp_path_factory: pytest.TempPathFactory) -> Path:
     ranking = rank(study)
     best = str(ranking.trials["trial_id"].iloc[0])
     latents = [Latent(1, 2.5, "scale"), Latent(0, 0.001)]
-    frames = np.broadcast_to(np.arange(13, dtype=np.uint8)[:, None, None, None] * 20, (2, 13, 1, 64, 64))
-    path = sheet_path(directory, best)
-    path.parent.mkdir()
-    save_png(path, frame_sheet(frames, latents, frames[0, :2], frames[0, :2]))
-    about = {"trial_id": best, "values": VALUES.tolist(), "pairs": 2}
-    described = [{**of._asdict(), "dead": of.dead} for of in latents]
-    path.with_suffix(".json").write_text(json.dumps(about | {"latents": described}))
+    frames = np.broadcast_to(np.arange(13, dtype=np.uint8)[:, None, None, None] * 20, (1, 2, 13, 1, 64, 64))
+    images, values = frames[0, 0, :2], np.tile(VALUES, (2, 1))
+    drawn = Portrait(latents, values, frames, images, images, np.zeros((2, 2), np.float32), lambda codes: codes)
+    write_sheet(sheet_path(directory, best), drawn, {"trial_id": best, "range": "prior"})
     return write_dashboard(study, ranking, directory / "dashboard.html", read_sheets(directory, ranking))
 
 

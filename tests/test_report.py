@@ -5,18 +5,14 @@ import subprocess
 import sys
 from pathlib import Path
 
-import numpy as np
 import pandas as pd
 import pytest
-from constructed import MadeTrial, grid, write_study
+from constructed import FakeStore, MadeTrial, grid, write_study
 
-from analysis import traversals
 from analysis.__main__ import main
-from analysis.portraits import matched, portrait, read_sheets
 from analysis.report import build_report
+from analysis.sheets import read_sheets
 from analysis.trials import RunDirectoryError
-from bvae.config import TrialConfig
-from bvae.data import FactorSpace
 
 ODD = {
     "one trial": ([MadeTrial("a")], "One cell is all that could be ranked"),
@@ -114,49 +110,17 @@ def test_a_report_needs_no_torch(tmp_path: Path) -> None:
     assert "this machine has no torch" in " ".join(done.stdout.split())
 
 
-class FakeStore:
-    """Four factors' worth of grey images with as many test images as a portrait asks for."""
-
-    white = 255
-    image_shape = (1, 64, 64)
-    space = FactorSpace(("side", "shade"), (2, 4))
-
-    def __len__(self) -> int:
-        return 400
-
-    def factors(self, indices: np.ndarray) -> np.ndarray:
-        return np.stack([np.asarray(indices) % 2, np.asarray(indices) // 2 % 4], axis=1)
-
-    def images(self, indices: np.ndarray) -> np.ndarray:
-        images = np.zeros((len(indices), 1, 64, 64), np.uint8)
-        for image, (side, shade) in zip(images, self.factors(indices), strict=True):
-            image[0, :, 32 * side : 32 * side + 32] = 60 * (shade + 1)
-        return images
-
-
-@pytest.fixture
-def with_checkpoint(tmp_path: Path) -> Path:
-    """A study whose one finished trial has a real, untrained checkpoint."""
-    import torch
-
-    from bvae.checkpoint import Checkpoint, save
-    from bvae.model import VAE
-
-    config = TrialConfig(latent_dim=3, architecture="burgess")
-    vae = VAE(config)
-    checkpoint = Checkpoint(config, 2700, vae.state_dict(), {}, torch.Generator().get_state(), "cpu", 1.0)
-    directory = write_study(tmp_path / "study", [MadeTrial("a/../b", latent_dim=3, checkpoint="a.safetensors")])
-    save(directory / "a.safetensors", checkpoint)
-    return directory
-
-
 def test_traversals_of_the_best_trial_lie_where_promised(with_checkpoint: Path) -> None:
     report = build_report(with_checkpoint, best=1, store=FakeStore())  # type: ignore[arg-type]
     assert report.notes == ()
     folder = with_checkpoint / "report" / "gif" / "1"
     assert report.gifs == (folder,)
     names = {str(p.relative_to(folder)) for p in folder.rglob("*.gif")}
-    assert names == {"traversals.gif", *(f"{s}/traversal_latent_dim_{d}.gif" for s in range(4) for d in range(3))}
+    assert names == {
+        "traversals.gif",
+        "interpolation.gif",
+        *(f"{s}/traversal_latent_dim_{d}.gif" for s in range(4) for d in range(3)),
+    }
     [sheet] = read_sheets(report.directory, report.ranking).values()
     assert sheet["trial_id"] == "a/../b"
     assert sorted(of["latent"] for of in sheet["latents"]) == [0, 1, 2]
@@ -165,67 +129,11 @@ def test_traversals_of_the_best_trial_lie_where_promised(with_checkpoint: Path) 
     assert "traversals" in report.dashboard.read_text(encoding="utf-8")
 
 
-def test_what_was_drawn_is_not_drawn_again(with_checkpoint: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    build_report(with_checkpoint, best=1, store=FakeStore())  # type: ignore[arg-type]
-
-    def never(*_: object) -> None:
-        raise AssertionError("drawn twice")
-
-    monkeypatch.setattr("analysis.portraits.portrait", never)
-    report = build_report(with_checkpoint, best=1, store=FakeStore())  # type: ignore[arg-type]
-    assert len(report.gifs) == 1
-    assert len(read_sheets(report.directory, report.ranking)) == 1
-
-
 def test_gifs_of_ranks_that_are_gone_are_removed(with_checkpoint: Path) -> None:
     old = with_checkpoint / "report" / "gif" / "9"
     old.mkdir(parents=True)
     assert build_report(with_checkpoint, best=1, store=FakeStore()).gifs[-1].name == "1"  # type: ignore[arg-type]
     assert not old.exists()
-
-
-def test_a_portrait_moves_the_codes_of_test_images(with_checkpoint: Path) -> None:
-    from bvae.checkpoint import load_model
-    from bvae.data import split
-
-    store = FakeStore()
-    drawn = portrait(load_model(with_checkpoint / "a.safetensors"), store)  # type: ignore[arg-type]
-    assert drawn.frames.shape == (4, 3, 13, 1, 64, 64)
-    test = {store.images(np.array([i])).tobytes() for i in split(400, "holdout", 0).test}
-    assert all(image.tobytes() in test for image in drawn.images)
-
-
-def test_one_checkpoint_is_drawn_by_one_command(
-    with_checkpoint: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    monkeypatch.setattr("bvae.data.load", lambda _: FakeStore())
-    out = tmp_path / "drawn"
-    for _ in range(2):  # The second time it replaces what it wrote.
-        assert traversals.main([str(with_checkpoint / "a.safetensors"), "--out", str(out)]) == 0
-    assert len(list(out.rglob("*.gif"))) == 4 * 3 + 1
-    assert capsys.readouterr().out.splitlines()[-1] == str(out / "traversals.gif")
-
-
-@pytest.mark.parametrize(
-    ("checkpoint", "out", "says"),
-    [("gone.safetensors", "drawn", "gone.safetensors does not exist"), ("a.safetensors", ".", "holds no traversals")],
-)
-def test_a_mistake_in_that_command_is_one_sentence(
-    with_checkpoint: Path, checkpoint: str, out: str, says: str, capsys: pytest.CaptureFixture[str]
-) -> None:
-    arguments = [str(with_checkpoint / checkpoint), "--out", str(with_checkpoint / out)]
-    assert traversals.main(arguments) == 2
-    assert says in capsys.readouterr().err
-    assert (with_checkpoint / "study.json").is_file()
-
-
-def test_latents_are_called_after_the_factor_they_hold() -> None:
-    random = np.random.default_rng(0)
-    factors = np.stack([random.integers(0, 4, 2000), random.integers(0, 3, 2000)], axis=1)
-    codes = np.stack([random.normal(size=2000), -factors[:, 1], factors[:, 0]], axis=1) + random.normal(
-        0, 0.01, (2000, 3)
-    )
-    assert matched(codes, factors, ("shape", "scale")) == {2: "shape", 1: "scale"}
 
 
 def test_a_run_directory_without_trials_raises_for_callers(tmp_path: Path) -> None:

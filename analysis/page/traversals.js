@@ -5,7 +5,7 @@ const seen = new IntersectionObserver((entries) => entries.forEach((e) => (e.tar
 
 function traversal(sheet) {
   const figure = element("figure", { class: "traversal" });
-  const columns = sheet.values.length;
+  const { columns } = sheet;
   const player = { tiles: [], columns, phase: (columns - 1) / 2, playing: !still };
   const play = element("button", { type: "button", class: "chip" }, player.playing ? "Pause" : "Play");
   play.addEventListener("click", () => {
@@ -21,14 +21,15 @@ function traversal(sheet) {
   const tiles = element("div", { class: "tiles" });
   sheet.latents.forEach((latent, row) => {
     const frame = frameOf(sheet, `latent ${latent.latent}`);
-    const slider = element("input", { type: "range", min: 0, max: columns - 1, value: (columns - 1) / 2, "aria-label": `value of latent ${latent.latent}` });
+    const slider = element("input", { type: "range", min: 0, max: columns - 1, value: (columns - 1) / 2, "aria-label": `value of ${latent.symbol}` });
     const tile = { frame, slider, row, rows: sheet.latents.length + 1, held: false };
     slider.addEventListener("input", () => {
       tile.held = true;
+      slider.ariaValueText = shown(latent.low + ((latent.high - latent.low) * slider.value) / (columns - 1));
       showFrame(tile, Number(slider.value), columns);
     });
     const about = latent.dead ? "dead" : `${shown(latent.kl, 2)} nats`;
-    const words = element("div", {}, element("b", {}, `z${latent.latent}`), ` ${latent.factor ? `${latent.factor} · ` : ""}${about}`);
+    const words = element("div", {}, element("b", {}, latent.symbol.replace("-", "−")), ` ${latent.factor ? `${latent.factor} · ` : ""}${about}`);
     tiles.append(element("div", { class: latent.dead ? "tile dead" : "tile" }, frame, slider, words));
     player.tiles.push(tile);
     showFrame(tile, player.phase, columns);
@@ -42,7 +43,7 @@ function traversal(sheet) {
 function frameOf(sheet, label) {
   const frame = element("span", { class: "frame", role: "img", "aria-label": label });
   frame.style.backgroundImage = `url(${sheet.src})`;
-  frame.style.backgroundSize = `${sheet.values.length * 100}% ${(sheet.latents.length + 1) * 100}%`;
+  frame.style.backgroundSize = `${sheet.columns * 100}% ${(sheet.latents.length + 1) * 100}%`;
   return frame;
 }
 
@@ -50,10 +51,10 @@ function frameOf(sheet, label) {
 function pairs(sheet) {
   const rows = sheet.latents.length + 1;
   const all = [];
-  for (let i = 0; i < sheet.pairs && 2 * i + 1 < sheet.values.length; i++) {
+  for (let i = 0; i < sheet.pairs; i++) {
     const two = ["image", "reconstruction"].map((label, j) => {
       const frame = frameOf(sheet, label);
-      showFrame({ frame, row: rows - 1, rows }, 2 * i + j, sheet.values.length);
+      showFrame({ frame, row: rows - 1, rows }, 2 * i + j, sheet.columns);
       return frame;
     });
     all.push(element("span", { class: "pair" }, ...two));
