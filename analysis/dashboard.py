@@ -7,8 +7,6 @@ are one JSON block; whatever a person chose as a name is escaped there and in th
 
 from __future__ import annotations
 
-import json
-import math
 import os
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timezone
@@ -19,22 +17,18 @@ from string import Template
 from typing import Any
 
 import numpy as np
-import pandas as pd
 from plotly.offline import get_plotlyjs
 
 from analysis import markup
-from analysis.columns import column
 from analysis.figures import FIGURES
-from analysis.figures.style import DARK_MAP, DARK_RAMP, MAP, RAMP, BetaScale, symbols
-from analysis.ranking import BOOKKEEPING, Ranking
+from analysis.page_data import page_data, safe_json
+from analysis.ranking import Ranking
 from analysis.summary import front_sentence
 from analysis.trials import Study
 
 SCRIPTS = ("state.js", "figures.js", "traversals.js", "trials.js", "start.js")
 MEGABYTE = 1_000_000
 SHEET_BUDGET = 15 * MEGABYTE  # Of base64 text; Plotly takes 5 MB and 100 trials' numbers less than 2: 25 MB in all.
-CURVES = ("reconstruction", "kl", "mig")
-CURVE_TRIALS = 2000  # Studies of more trials keep no curve per trial in the page.
 RANKED = (
     "A cell is the trials that differ only in their seed, judged by the mean over those that finished; ★ marks the "
     "Pareto front. The order is front first, then the distance to the ideal point. ± is the standard deviation over "
@@ -96,39 +90,10 @@ def render(study: Study, ranking: Ranking, sheets: Mapping[str, Mapping[str, Any
         traversals=_gallery(sheets),
         asked=markup.asked(study.info),
         built=escape(f"{alive}Built on {built} from {study.directory.name}/ledger.jsonl."),
-        data=_safe_json(page_data(study, ranking, panels, sheets)),
+        data=safe_json(page_data(study, ranking, panels, sheets)),
         plotly=get_plotlyjs(),
         javascript=scripts,
     )
-
-
-def page_data(
-    study: Study, ranking: Ranking, panels: Mapping[str, Mapping[str, Any]], sheets: Mapping[str, Any]
-) -> dict[str, Any]:
-    """Everything that the page's scripts read, as one JSON-able dictionary."""
-    scores = [m for m in ranking.metrics if ranking.trials[m].notna().any()]
-    shown = dict.fromkeys((*scores, *CURVES))
-    figures = {
-        f.name: {
-            "menu": f.menu,
-            "panels": [
-                {"name": n, "title": _title(n) if f.menu else p.layout.title.text, **_plain(p)}
-                for n, p in panels[f.name].items()
-            ],
-        }
-        for f in FIGURES
-        if panels[f.name]
-    }
-    return {
-        "ramps": {"beta": {"light": RAMP, "dark": DARK_RAMP}, "map": {"light": MAP, "dark": DARK_MAP}},
-        "settings": [[s, column(s).title] for s in ranking.settings if s in ranking.trials],
-        "scores": [[s, column(s).title] for s in scores[:6]],
-        "columns": {name: {"title": column(name).title, "unit": column(name).unit} for name in shown},
-        "trials": _trials(study, ranking, scores),
-        "curves": {m: {"title": _title(m), "axis": column(m).axis, "values": _curves(study, m)} for m in CURVES},
-        "figures": figures,
-        "sheets": sheets,
-    }
 
 
 def within_budget(sheets: Mapping[str, Mapping[str, Any]]) -> tuple[dict[str, Mapping[str, Any]], int]:
@@ -159,74 +124,3 @@ def _gallery(sheets: Mapping[str, Mapping[str, Any]]) -> str:
     )
     head = f'<h2>Traversals</h2><p class="caption">{words}</p>'
     return f'<section id="traversals">{head}<div class="gallery"></div></section>'
-
-
-def _trials(study: Study, ranking: Ranking, scores: Sequence[str]) -> list[dict[str, Any]]:
-    """One dictionary per trial, best first."""
-    decisions: dict[str, list[dict[Any, Any]]] = {}
-    for decision in study.decisions.to_dict("records"):
-        decisions.setdefault(decision["trial_id"], []).append(decision)
-    scale, symbol = BetaScale(ranking.trials["beta"]), symbols(ranking.trials["latent_dim"])
-    config = [c for c in study.trials.columns if c not in BOOKKEEPING]
-    rows = []
-    for t in ranking.trials.to_dict("records"):
-        made = decisions.get(t["trial_id"], [])
-        keys = ("step", "rung", "keep", "reason")
-        row = {k: t[k] for k in ("rank", "cell", "beta", "latent_dim", "seed", "status", "step", "checkpoint")}
-        row |= {"id": t["trial_id"], "label": t["label"], "why": why(t, made)}
-        row |= {
-            "ramp": scale.place(t["beta"]),
-            "symbol": symbol[t["latent_dim"]],
-            "settings": {c: t[c] for c in config},
-        }
-        row |= {"scores": {m: t[m] for m in scores}, "test": {m: t.get(f"test_{m}") for m in scores}}
-        rows.append(row | {"decisions": [{k: d[k] for k in keys} for d in made]})
-    return rows
-
-
-def why(trial: Mapping[Any, Any], decisions: Sequence[Mapping[Any, Any]]) -> str:
-    """Why a trial ended where it did: the scheduler's reason or the error; nothing for a trial that finished."""
-    stops = [d for d in decisions if not d["keep"]]
-    if trial["status"] == "stopped" and stops:
-        return f"rung {stops[-1]['rung'] + 1}, step {stops[-1]['step']:,}: {stops[-1]['reason']}"
-    if trial["status"] in ("failed", "diverged") and isinstance(trial["error"], str):
-        return trial["error"].strip().splitlines()[-1]
-    return ""
-
-
-def _curves(study: Study, metric: str) -> dict[str, list[list[float]]]:
-    """trial_id -> [steps, values] to four digits."""
-    if metric not in study.scores or len(study.trials) > CURVE_TRIALS:
-        return {}
-    values = pd.to_numeric(study.scores[metric], errors="coerce")
-    known = study.scores.assign(value=values)[np.isfinite(values)].sort_values("step")
-    return {str(t): [g["step"].tolist(), [float(f"{v:.4g}") for v in g["value"]]] for t, g in known.groupby("trial_id")}
-
-
-def _title(name: str) -> str:
-    title = column(name).axis
-    return title[0].upper() + title[1:]
-
-
-def _plain(figure: Any) -> dict[str, Any]:
-    plain: dict[str, Any] = json.loads(figure.to_json())
-    plain["layout"].pop("template", None)
-    return plain
-
-
-def _safe_json(value: Any) -> str:
-    """JSON that can stand inside a script element: no tag can open or close in it, no number that JSON lacks."""
-    text = json.dumps(_json_able(value), ensure_ascii=False, allow_nan=False, separators=(",", ":"))
-    return text.replace("&", "\\u0026").replace("<", "\\u003c").replace(">", "\\u003e")
-
-
-def _json_able(value: Any) -> Any:
-    if isinstance(value, Mapping):
-        return {str(k): _json_able(v) for k, v in value.items()}
-    if isinstance(value, (list, tuple)):
-        return [_json_able(v) for v in value]
-    if value is pd.NA:
-        return None
-    if isinstance(value, np.generic):
-        value = value.item()
-    return None if isinstance(value, float) and not math.isfinite(value) else value

@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from analysis.columns import column, measured, number
-from analysis.figures.style import BetaScale, symbols
+from analysis.figures.style import BetaScale, Key, key
 from analysis.ranking import Ranking, front_hypervolume, preferences, separation
 from analysis.summary import COUNTED
 from analysis.trials import Study
@@ -86,7 +86,8 @@ def ranking_table(ranking: Ranking, rows: int = 40) -> str:
     for name in ranking.objectives:
         head += [column(name).axis, "test"]
     head += [*(column(m).title for m in others), "seeds", "on the front"]
-    body = "".join(_ranking_row(cell, ranking, cells, others) for _, cell in cells.iterrows())
+    keys = key(ranking)
+    body = "".join(_ranking_row(cell, ranking, cells, others, keys) for _, cell in cells.iterrows())
     hidden = len(ranking.cells) - len(cells)
     more = f'<p class="caption">{hidden:,} more cells are in ranking.csv.</p>' if hidden else ""
     headers = "".join(f'<th scope="col">{escape(h)}</th>' for h in head)
@@ -94,12 +95,11 @@ def ranking_table(ranking: Ranking, rows: int = 40) -> str:
     return f'<div class="scroll">{table}</div>{more}'
 
 
-def _ranking_row(cell: pd.Series, ranking: Ranking, shown: pd.DataFrame, others: Sequence[str]) -> str:
-    scale, symbol = BetaScale(ranking.trials["beta"]), symbols(ranking.trials["latent_dim"])
+def _ranking_row(cell: pd.Series, ranking: Ranking, shown: pd.DataFrame, others: Sequence[str], marks: Key) -> str:
     texts = [number(v) if isinstance(v := cell[s], (int, float)) else str(v) for s in ranking.settings]
     tds = [f"<td>{'★' if cell['front'] else ''} {cell['rank']}</td>"]
     for setting, text in zip(ranking.settings, texts, strict=True):
-        tds.append(f"<td>{mark(cell, scale, symbol) if setting == 'beta' else ''}{escape(text)}</td>")
+        tds.append(f"<td>{mark(cell, marks) if setting == 'beta' else ''}{escape(text)}</td>")
     for name in ranking.objectives:
         value = measured(cell[f"{name}_mean"], cell[f"{name}_std"])
         tds.append(f"<td>{_whisker(cell, shown, name)}{value}</td>")
@@ -111,10 +111,10 @@ def _ranking_row(cell: pd.Series, ranking: Ranking, shown: pd.DataFrame, others:
     return f'<tr data-cell="{cell["rank"]}" class="{"front" if cell["front"] else ""}">{"".join(tds)}</tr>'
 
 
-def mark(row: Mapping[Any, Any] | pd.Series, scale: BetaScale, symbol: Mapping[float, str]) -> str:
+def mark(row: Mapping[Any, Any] | pd.Series, marks: Key) -> str:
     """The mark that a cell or trial has in the figures; the page colours it by `data-ramp`."""
-    place = scale.place(row["beta"])
-    use = f'<use href="#mark-{symbol[row["latent_dim"]]}"/>'
+    place = marks.scale.place(row["beta"])
+    use = f'<use href="#mark-{marks.symbol[row["latent_dim"]]}"/>'
     return f'<svg class="mark" viewBox="-10 -10 20 20" data-ramp="{place:.4f}" aria-hidden="true">{use}</svg>'
 
 

@@ -88,9 +88,10 @@ def rank(study: Study, draws: int = DRAWS, seed: int = 0) -> Ranking:
     number = trials.groupby(config, dropna=False, sort=True).ngroup() if config else trials["step"] * 0
     cells = _cells(trials, number, config, metrics)
     scored = trials[trials["scored"]]
+    values = scored[list(metrics)].to_numpy(float)
     samples = [np.empty((0, len(metrics)))] * len(cells)
     for i, rows in scored.groupby(number[scored.index]).indices.items():
-        samples[int(i)] = scored[list(metrics)].to_numpy(float)[rows]
+        samples[int(i)] = values[rows]
     means = bootstrap_means(samples, draws, seed)  # (draws, cells, metrics)
     with np.errstate(all="ignore"):
         low, high = np.quantile(means, (0.025, 0.975), axis=0)

@@ -9,8 +9,9 @@ import pytest
 from constructed import MadeTrial, grid, write_study
 
 from analysis import dashboard
-from analysis.dashboard import page_data, why, within_budget, write_dashboard
+from analysis.dashboard import within_budget, write_dashboard
 from analysis.figures import FIGURES
+from analysis.page_data import page_data
 from analysis.ranking import rank
 from analysis.trials import Study, read_study
 
@@ -29,6 +30,19 @@ def data_of(html: str) -> dict[str, Any]:
     return data
 
 
+def rows_of(html: str) -> dict[str, dict[str, Any]]:
+    """The trials of a page by their ids, each with its entry of every column."""
+    columns = data_of(html)["trials"]
+    groups = {name: columns.pop(name) for name in ("scores", "test", "settings")}
+    fixed = columns.pop("fixed")
+    rows = {}
+    for i, trial_id in enumerate(columns["id"]):
+        rows[trial_id] = {name: values[i] for name, values in columns.items()}
+        rows[trial_id] |= {g: {name: values[i] for name, values in of.items()} for g, of in groups.items()}
+        rows[trial_id]["settings"] |= fixed
+    return rows
+
+
 def without_plotly(html: str) -> str:
     return html.replace(dashboard.get_plotlyjs(), "")
 
@@ -41,7 +55,7 @@ def test_names_that_a_user_chose_are_only_names(tmp_path: Path) -> None:
     html = without_plotly(page(tmp_path, trials, name=NASTY, notes=[NASTY]))
     assert "<script>alert" not in html
     assert html.count("<script") == html.count("</script>") == 3
-    assert NASTY in {t["id"] for t in data_of(html)["trials"]}  # It arrives whole all the same.
+    assert NASTY in rows_of(html)  # It arrives whole all the same.
     assert "&lt;/script&gt;&lt;script&gt;alert(1)&lt;/script&gt; &amp;" in html
 
 
@@ -63,39 +77,44 @@ def test_every_figure_of_the_registry_is_on_the_page_in_order(tmp_path: Path) ->
     assert list(data_of(html)["figures"]) == [f.name for f in FIGURES]
 
 
-def test_the_table_says_why_each_trial_was_stopped(tmp_path: Path) -> None:
+def test_the_page_knows_why_each_trial_ended(tmp_path: Path) -> None:
     trials = [
         MadeTrial("a"),
         MadeTrial("s", seed=1, status="stopped", last=300),
         MadeTrial("f", seed=2, status="failed", last=100, error="Traceback (most recent call last):\nMemoryError: out"),
     ]
-    rows = {t["id"]: t for t in data_of(page(tmp_path, trials))["trials"]}
-    assert rows["s"]["why"] == "rung 2, step 300: 4 of 5 at this rung are on better fronts"
-    assert rows["f"]["why"] == "MemoryError: out"
-    assert rows["a"]["why"] == ""
-    assert [d["keep"] for d in rows["s"]["decisions"]] == [True, False]
+    rows = rows_of(page(tmp_path, trials))
+    assert rows["s"]["decisions"] == [
+        [0, 100, True, "in the top third of those that reached the rung"],
+        [1, 300, False, "4 of 5 at this rung are on better fronts"],
+    ]
+    assert (rows["f"]["error"], rows["a"]["error"]) == ("MemoryError: out", "")
     assert rows["s"]["rank"] is None
     assert rows["a"]["rank"] == 1
 
 
-def test_a_stopped_trial_without_a_decision_gets_no_invented_reason() -> None:
-    assert why({"status": "stopped", "error": None}, []) == ""
-
-
 def test_the_data_hold_scores_settings_and_curves(tmp_path: Path) -> None:
-    data = data_of(page(tmp_path, [MadeTrial("a", mig=0.25)]))
-    [trial] = data["trials"]
+    html = page(tmp_path, [MadeTrial("a", mig=0.25)])
+    [trial] = rows_of(html).values()
     assert trial["scores"]["mig"] == 0.25
     assert trial["test"]["mig"] == pytest.approx(0.2525)
     assert trial["settings"]["batch_size"] == 64
-    steps, values = data["curves"]["mig"]["values"]["a"]
+    steps, values = data_of(html)["curves"]["mig"]["values"]["a"]
     assert (steps[0], steps[-1], values[-1]) == (100, 2700, 0.25)
+
+
+def test_marks_refer_to_their_trials_by_row(tmp_path: Path) -> None:
+    data = data_of(page(tmp_path, [MadeTrial("a", mig=0.1), MadeTrial("b", beta=1.0, mig=0.4)]))
+    seeds = next(t for t in data["figures"]["trade-off"]["panels"][0]["data"] if t["name"] == "seeds")
+    of = [data["trials"]["id"][row] for row in seeds["customdata"]]
+    assert dict(zip(of, seeds["y"], strict=True)) == {"a": 0.1, "b": 0.4}
+    assert "text" not in seeds
+    assert not {"color", "symbol"} & set(seeds["marker"])
 
 
 def test_numbers_that_json_lacks_become_null(tmp_path: Path) -> None:
     html = page(tmp_path, [MadeTrial("a"), MadeTrial("n", seed=1, metrics={"mig": None, "test_mig": None})])
-    rows = {t["id"]: t for t in data_of(html)["trials"]}
-    assert rows["n"]["scores"]["mig"] is None
+    assert rows_of(html)["n"]["scores"]["mig"] is None
     assert "NaN" not in json.dumps(data_of(html))
 
 
@@ -141,4 +160,4 @@ def test_the_page_is_replaced_as_a_whole(tmp_path: Path, monkeypatch: pytest.Mon
 def test_page_data_needs_no_decisions(tmp_path: Path) -> None:
     study = read_study(write_study(tmp_path / "study", [MadeTrial("a", last=50, status="unfinished")]))
     assert isinstance(study, Study)
-    assert page_data(study, rank(study), {f.name: {} for f in FIGURES}, {})["trials"][0]["decisions"] == []
+    assert page_data(study, rank(study), {f.name: {} for f in FIGURES}, {})["trials"]["decisions"] == [[]]

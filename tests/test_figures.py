@@ -9,12 +9,12 @@ from constructed import RUNGS, MadeTrial, grid, write_study
 
 from analysis.figures import FIGURES
 from analysis.figures.audit import foresight_data, survival_data
-from analysis.figures.curves import MOST_BANDS, MOST_LINES, Curves, curves_data, curves_figure
+from analysis.figures.curves import MOST_LINES, Curves, curves_data, curves_figure
 from analysis.figures.latents import latents_data
 from analysis.figures.maps import has_map, map_data, map_figure
 from analysis.figures.parallel import parallel_data, parallel_figure
 from analysis.figures.rate_distortion import rate_distortion_data, rate_distortion_figure
-from analysis.figures.style import BetaScale, symbols
+from analysis.figures.style import BETA_BINS, BetaScale, symbols
 from analysis.figures.trade_off import TradeOff, trade_off_data, trade_off_figure
 from analysis.ranking import Ranking, rank
 from analysis.trials import Study, read_study
@@ -86,11 +86,30 @@ def test_axes_name_units_and_the_better_side(trade_off: TradeOff) -> None:
 def test_hover_names_trial_settings_and_status_escaped(tmp_path: Path) -> None:
     trials = [MadeTrial("<b>x", status="stopped", last=300), MadeTrial("y", beta=1.0)]
     data = trade_off_data(read(tmp_path / "study", trials)[1])
-    hover = data.trials.set_index("trial_id")["hover"]["<b>x"]
+    hover = data.trials.set_index("trial_id")["name"]["<b>x"]
     assert "&lt;b&gt;x" in hover
     assert "<b>x" not in hover.replace("<b>&lt;b&gt;x", "")
     assert "β = 4, 4 latents" in hover
     assert "stopped at step 300" in hover
+
+
+def test_a_cell_says_its_spread_and_the_interval_of_its_mean(trade_off: TradeOff) -> None:
+    drawn = traces(trade_off_figure(trade_off))["cell mean ± std"]
+    at = [rank for rank, *_ in drawn.customdata].index(trade_off.cells.set_index("beta").loc[1.0, "rank"])
+    _, x, _ = drawn.customdata[at]
+    assert x.startswith("21.0 ± 1.4; mean in ")
+    assert x.endswith("(95 %)")
+    assert drawn.text[at].endswith("2 of 2 seeds finished")
+
+
+def test_every_figure_shows_a_beta_alike(tmp_path: Path) -> None:
+    """The largest β and size were stopped: figures of finished trials must not give their marks to others."""
+    gone = MadeTrial("s", beta=64.0, latent_dim=2, status="stopped", last=100)
+    study, ranking = read(tmp_path / "study", [*TRIALS, gone])
+    key = trade_off_data(ranking).key
+    assert rate_distortion_data(study, ranking).key.symbol == key.symbol == {2: "circle", 4: "square", 10: "diamond"}
+    for scale in (key.scale, curves_data(study, ranking, "mig").scale, parallel_data(ranking).scale):
+        assert (scale.low, scale.high) == (0.0, pytest.approx(np.log10(64)))
 
 
 def test_curves_hold_every_finite_report(tmp_path: Path) -> None:
@@ -122,7 +141,7 @@ def test_many_trials_become_bands(tmp_path: Path) -> None:
     betas = np.geomspace(0.5, 32, MOST_LINES + 4)
     trials = [MadeTrial(f"t{i}", beta=float(b), last=100, mig=i / 1000) for i, b in enumerate(betas)]
     data = curves_data(*read(tmp_path / "study", trials), "mig")
-    assert len(data.curves) == MOST_BANDS
+    assert len(data.curves) == BETA_BINS
     first = data.curves[0]
     members = [i / 1000 for i, b in enumerate(betas) if np.log10(b) < np.log10(0.5) + np.log10(64) / 8 + 1e-9]
     assert first.values == pytest.approx([np.median(members)])
@@ -133,7 +152,7 @@ def test_many_trials_become_bands(tmp_path: Path) -> None:
 
 def test_an_unknown_score_has_no_curves(tmp_path: Path) -> None:
     data = curves_data(*read(tmp_path / "study", TRIALS), "nothing")
-    assert data == Curves(data.column, list(RUNGS), [], {})
+    assert data == Curves(data.column, list(RUNGS), [], {}, data.scale)
 
 
 ODD = {

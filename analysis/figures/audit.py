@@ -33,6 +33,7 @@ class Survival:
 
     steps: list[int]
     lines: list[Line]
+    scale: BetaScale
 
 
 @dataclass(frozen=True)
@@ -53,7 +54,7 @@ def survival_data(study: Study, ranking: Ranking) -> Survival:
         # A trial stopped at a rung reached it, but did not train past it.
         past = [float(((group["step"] > s) | (group["step"] >= end)).mean()) for s in steps[:-1]]
         lines.append(Line(name, beta, [*past, float((group["status"] == "finished").mean())], len(group)))
-    return Survival(steps, lines)
+    return Survival(steps, lines, BetaScale(trials["beta"]))
 
 
 def survival_figure(data: Survival) -> go.Figure:
@@ -61,13 +62,13 @@ def survival_figure(data: Survival) -> go.Figure:
     title, x, y = "Still training, by β", column("step").axis, "share of the trials"
     if not data.lines:
         return empty(title, x, y)
-    scale = BetaScale(line.beta for line in data.lines)
     figure = go.Figure(layout=layout(title, xaxis=axis(x), yaxis=axis(y, range=[-0.03, 1.05]), showlegend=False))
     for line in data.lines:
         hover = f"{line.name}, {line.trials} trials<br>%{{y:.0%}} trained past step %{{x:,}}<extra></extra>"
-        look = {"color": scale.color(line.beta), "width": 2.2, "shape": "hv"}
+        look = {"color": data.scale.color(line.beta), "width": 2.2, "shape": "hv"}
         place = {"x": data.steps, "y": line.shares, "mode": "lines", "line": look, "hovertemplate": hover}
-        figure.add_trace(go.Scatter(name=line.name, meta={"ramp": scale.place(line.beta), "beta": line.beta}, **place))
+        meta = {"ramp": data.scale.place(line.beta), "beta": line.beta}
+        figure.add_trace(go.Scatter(name=line.name, meta=meta, **place))
     return figure
 
 

@@ -16,7 +16,6 @@ from analysis.ranking import Ranking
 from analysis.trials import Study
 
 MOST_LINES = 200  # From more trials on, each β is drawn as a median with a band.
-MOST_BANDS = 8
 
 
 @dataclass(frozen=True)
@@ -34,24 +33,26 @@ class Curve:
 
 @dataclass(frozen=True)
 class Curves:
-    """What the figure shows: the meaning of the value axis, the steps of the rungs, the lines."""
+    """What the figure shows: the meaning of the value axis, the steps of the rungs, the lines, the colours of β."""
 
     column: Column
     rungs: list[int]
     curves: list[Curve]
     names: dict[str, str]  # trial_id -> its settings in words
+    scale: BetaScale
 
 
 def curves_data(study: Study, ranking: Ranking, metric: str) -> Curves:
     """The reported values of a score for each trial; steps without a finite number are left out."""
     scores = study.scores
     rungs = [int(r) for r in study.info.get("rungs", [])]
+    scale = BetaScale(ranking.trials["beta"])
     if metric not in scores:
-        return Curves(column(metric), rungs, [], {})
+        return Curves(column(metric), rungs, [], {}, scale)
     known = scores.assign(value=pd.to_numeric(scores[metric], errors="coerce"))
     known = known[np.isfinite(known["value"])].sort_values("step", kind="stable")
     if known["trial_id"].nunique() > MOST_LINES:
-        return Curves(column(metric), rungs, _bands(known), {})
+        return Curves(column(metric), rungs, _bands(known), {}, scale)
     curves = [
         Curve(
             str(trial_id), float(g["beta"].iloc[0]), g["step"].tolist(), g["value"].tolist(), str(g["status"].iloc[0])
@@ -59,7 +60,7 @@ def curves_data(study: Study, ranking: Ranking, metric: str) -> Curves:
         for trial_id, g in known.groupby("trial_id", sort=False)
     ]
     names = {str(t["trial_id"]): f"{t['label']}, seed {t.get('seed', '–')}" for t in ranking.trials.to_dict("records")}
-    return Curves(column(metric), rungs, curves, names)
+    return Curves(column(metric), rungs, curves, names, scale)
 
 
 def curves_figure(data: Curves) -> go.Figure:
@@ -68,10 +69,9 @@ def curves_figure(data: Curves) -> go.Figure:
     x = column("step").axis
     if not data.curves:
         return empty(title, x, data.column.axis)
-    scale = BetaScale(c.beta for c in data.curves)
     figure = go.Figure(layout=layout(title, xaxis=axis(x, type="log"), yaxis=axis(data.column.axis), showlegend=False))
     for curve in data.curves:
-        figure.add_traces(_lines(curve, data, scale))
+        figure.add_traces(_lines(curve, data))
     _mark_rungs(figure, data.rungs)
     last = max(curve.steps[-1] for curve in data.curves)
     ticks = sorted({*(r for r in data.rungs if r <= last), last})
@@ -79,8 +79,8 @@ def curves_figure(data: Curves) -> go.Figure:
     return figure
 
 
-def _lines(curve: Curve, data: Curves, scale: BetaScale) -> list[go.Scatter]:
-    color, meta = scale.color(curve.beta), {"ramp": scale.place(curve.beta)}
+def _lines(curve: Curve, data: Curves) -> list[go.Scatter]:
+    color, meta = data.scale.color(curve.beta), {"ramp": data.scale.place(curve.beta)}
     if curve.low is not None and curve.high is not None:
         band = {
             "x": curve.steps + curve.steps[::-1],
@@ -88,6 +88,7 @@ def _lines(curve: Curve, data: Curves, scale: BetaScale) -> list[go.Scatter]:
             "fill": "toself",
             "opacity": 0.25,
         }
+        meta |= {"beta": curve.beta}
         shade = go.Scatter(**band, fillcolor=color, line={"width": 0}, meta=meta, hoverinfo="skip")
         median = go.Scatter(
             x=curve.steps, y=curve.values, mode="lines", line={"color": color, "width": 2.5}, meta=meta, name=curve.name
@@ -126,7 +127,7 @@ def _mark_rungs(figure: go.Figure, rungs: Sequence[int]) -> None:
 def _bands(known: pd.DataFrame) -> list[Curve]:
     """Medians and 10 to 90 % bands over trials of nearly one β, at the steps that many of them share."""
     curves = []
-    for name, beta, group in beta_groups(known, MOST_BANDS):
+    for name, beta, group in beta_groups(known):
         at = group.groupby("step")["value"]
         steps = at.size()[at.size() >= max(1, at.size().max() // 20)].index
         q = at.quantile(np.array([0.1, 0.5, 0.9])).unstack().loc[steps]

@@ -30,11 +30,12 @@ class Axis:
 
 @dataclass(frozen=True)
 class Parallel:
-    """What the figure shows: the trials with all scores, their β, the axes."""
+    """What the figure shows: the trials with all scores, their β and its colours, the axes."""
 
     trial_ids: list[str]
     betas: list[float]
     axes: list[Axis]
+    scale: BetaScale
 
 
 def parallel_data(ranking: Ranking) -> Parallel:
@@ -46,20 +47,20 @@ def parallel_data(ranking: Ranking) -> Parallel:
     known = known.head(MOST_LINES)
     axes = [_setting(known, name) for name in (*ranking.settings, "status")]
     axes += [Axis(column(m).title, pd.to_numeric(known[m]).tolist()) for m in metrics]
-    return Parallel(known["trial_id"].astype(str).tolist(), known["beta"].astype(float).tolist(), axes)
+    betas, scale = known["beta"].astype(float).tolist(), BetaScale(ranking.trials["beta"])
+    return Parallel(known["trial_id"].astype(str).tolist(), betas, axes, scale)
 
 
 def parallel_figure(data: Parallel) -> go.Figure:
     """Lines in the colour of β."""
     if not data.trial_ids:
         return empty(TITLE, "", "", "No trial has reported scores yet")
-    scale = BetaScale(data.betas)
     dimensions = [
         {"label": a.title, "values": a.values}
         | ({"tickvals": a.ticks, "ticktext": a.words} if a.ticks is not None else {})
         for a in data.axes
     ]
-    shown = scale.axis()
+    shown = data.scale.axis()
     line = {"color": np.log10(data.betas).tolist(), "colorscale": shown["colorscale"]}
     line |= {"cmin": shown["cmin"], "cmax": shown["cmax"]}
     trace = go.Parcoords(line=line, dimensions=dimensions, meta={"parallel": data.trial_ids}, labelside="top")

@@ -5,22 +5,21 @@ Alemi et al. 2018, Fixing a Broken ELBO, arXiv:1711.00464
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
-from html import escape
 from math import log
-from typing import Any
 
 import numpy as np
 import pandas as pd
 import plotly.graph_objects as go
 
-from analysis.columns import column, measured
-from analysis.figures.style import QUIET, BetaScale, axis, empty, layout, scatter, symbols
+from analysis.columns import column
+from analysis.figures.hover import point_template, trial_names
+from analysis.figures.style import QUIET, Key, axis, empty, key, layout, scatter
 from analysis.ranking import Ranking
 from analysis.trials import Study
 
 TITLE = "Rate and distortion"
+RATE, DISTORTION = column("kl")._replace(title="rate"), column("reconstruction")._replace(title="distortion")
 
 
 @dataclass(frozen=True)
@@ -28,45 +27,43 @@ class RateDistortion:
     """What the figure shows.
 
     Attributes:
-        trials: trial_id, rate, distortion (nats per image), beta, latent_dim, hover; finished trials with both numbers.
+        trials: trial_id, rate, distortion (nats per image), beta, latent_dim, name (words); finished trials with both
+            numbers.
         images: N of the data set: ln N nats name every image, a rate above it is spent on nothing new. None: unknown.
+        key: to the marks.
     """
 
     trials: pd.DataFrame
     images: int | None
+    key: Key
 
 
 def rate_distortion_data(study: Study, ranking: Ranking) -> RateDistortion:
     """KL and reconstruction of the finished trials on the validation split."""
     trials = ranking.trials[ranking.trials["scored"]]
-    columns = ["trial_id", "rate", "distortion", "beta", "latent_dim", "hover"]
+    columns = ["trial_id", "rate", "distortion", "beta", "latent_dim", "name"]
     images = study.info.get("data", {}).get("images")
     if "kl" not in trials or "reconstruction" not in trials:
-        return RateDistortion(pd.DataFrame(columns=columns), images)
+        return RateDistortion(pd.DataFrame(columns=columns), images, key(ranking))
     table = trials.assign(rate=pd.to_numeric(trials["kl"]), distortion=pd.to_numeric(trials["reconstruction"]))
-    table["hover"] = [_hover(t) for t in table.to_dict("records")]
+    table["name"] = trial_names(table)
     known = np.isfinite(table[["rate", "distortion"]].to_numpy(float)).all(axis=1)
-    return RateDistortion(table.loc[known, columns].reset_index(drop=True), images)
+    return RateDistortion(table.loc[known, columns].reset_index(drop=True), images, key(ranking))
 
 
 def rate_distortion_figure(data: RateDistortion) -> go.Figure:
     """A mark per finished trial; a line at ln N; dotted diagonals along which the ELBO is equal."""
-    x, y = f"rate: {column('kl').axis}", f"distortion: {column('reconstruction').axis}"
+    x, y = "rate: KL (nats per image)", "distortion: reconstruction (nats per image)"
     if data.trials.empty:
         return empty(TITLE, x, y, "No trial has finished yet")
-    table, scale = data.trials, BetaScale(data.trials["beta"])
-    figure = go.Figure(layout=layout(TITLE, coloraxis=scale.axis(), xaxis=axis(x), yaxis=axis(y), showlegend=False))
+    table, colors = data.trials, data.key.scale.axis()
+    figure = go.Figure(layout=layout(TITLE, coloraxis=colors, xaxis=axis(x), yaxis=axis(y), showlegend=False))
     figure.add_traces(_equal_elbo(table))
-    symbol = symbols(table["latent_dim"])
     marker = {"size": 10, "opacity": 0.85, "color": np.log10(table["beta"]), "coloraxis": "coloraxis"}
-    marker["symbol"] = [symbol[size] for size in table["latent_dim"]]
+    marker["symbol"] = [data.key.symbol[size] for size in table["latent_dim"]]
     points = {"x": table["rate"], "y": table["distortion"], "customdata": table["trial_id"].tolist()}
-    trace = scatter(len(table))
-    figure.add_trace(
-        trace(
-            name="trials", mode="markers", marker=marker, hovertext=table["hover"], hoverinfo="text", **points
-        ).update(meta={"trials": 1})
-    )
+    points |= {"text": table["name"].tolist(), "hovertemplate": point_template(RATE, DISTORTION), "meta": {"trials": 1}}
+    figure.add_trace(scatter(len(table))(name="trials", mode="markers", marker=marker, **points))
     if data.images:
         note = {"text": f"ln N = {log(data.images):.2f} nats", "font": {"size": 11, "color": QUIET}}
         line = {"color": QUIET, "width": 1.2, "dash": "dash"}
@@ -84,10 +81,3 @@ def _equal_elbo(table: pd.DataFrame) -> list[go.Scatter]:
         look = {"line": {"color": QUIET, "width": 0.8, "dash": "dot"}, "opacity": 0.5, "hoverinfo": "skip"}
         lines.append(go.Scatter(x=ends, y=level - ends, mode="lines", name=f"ELBO −{level:.4g}", **look))
     return lines
-
-
-def _hover(trial: Mapping[Any, Any]) -> str:
-    name = f"<b>{escape(str(trial['trial_id']))}</b><br>{escape(trial['label'])}"
-    rate, distortion = measured(trial["rate"]), measured(trial["distortion"])
-    total = measured(trial["rate"] + trial["distortion"])
-    return f"{name}<br>rate {rate} + distortion {distortion} = {total} nats per image"

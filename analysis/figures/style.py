@@ -1,21 +1,22 @@
 """How every figure looks: colours that survive colour blindness and both themes, symbols, axes, the empty figure.
 
 β is a colour on a log scale: the plasma ramp, cut at both ends so that it stands out on paper and on a dark page,
-    rising
-in lightness all the way, so that it also reads in grey. The latent size is a symbol. Anything that is not β is ink.
-The page restyles for its theme by the names used here: `coloraxis`, and `meta` of a trace: {"ramp": 0..1} or {"ink":
-    1}.
+rising in lightness all the way, so that it also reads in grey. The latent size is a symbol. Anything that is not β is
+ink. The page restyles for its theme and its filter by what a trace says of itself in `meta`: {"ramp": 0..1},
+{"ink": 1}, {"scale": "map"}, {"trials": 1} (customdata: trial ids), {"cells": 1} (customdata: ranks first), ...
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
 import plotly.graph_objects as go
 from plotly.colors import sample_colorscale
+
+from analysis.ranking import Ranking
 
 RAMP = ["#2c0594", "#6300a7", "#8f0da4", "#b5308b", "#d5546e", "#ec7853", "#f89f3f"]  # plasma from 0.05 to 0.80
 DARK_RAMP = ["#8b0aa5", "#ab2494", "#c73e7e", "#de5f65", "#f07f4f", "#fba238", "#fcce25"]  # plasma from 0.33 to 0.90
@@ -36,6 +37,8 @@ SYMBOLS = (
     "bowtie",
 )
 FONT = "system-ui, -apple-system, 'Segoe UI', Roboto, 'Helvetica Neue', Arial, sans-serif"
+FEW_BETAS = 12  # So many have a chip each to filter by.
+BETA_BINS = 8
 WEBGL_FROM = 1500  # Points from which a scatter is drawn by WebGL.
 
 
@@ -68,14 +71,26 @@ class BetaScale:
         return {"colorscale": _scale(RAMP), "cmin": self.low - pad, "cmax": self.high + pad, "colorbar": bar}
 
 
-def beta_groups(table: pd.DataFrame, most: int = 8) -> list[tuple[str, float, pd.DataFrame]]:
-    """A table's rows by β: one group per β, or `most` groups of equal width in log β where there are more.
+class Key(NamedTuple):
+    """How a study's β and latent sizes are shown: of all its trials, so that every figure shows them alike."""
+
+    scale: BetaScale
+    symbol: dict[float, str]
+
+
+def key(ranking: Ranking) -> Key:
+    """The key to the marks of a study."""
+    return Key(BetaScale(ranking.trials["beta"]), symbols(ranking.trials["latent_dim"]))
+
+
+def beta_groups(table: pd.DataFrame) -> list[tuple[str, float, pd.DataFrame]]:
+    """A table's rows by β: one group per β up to FEW_BETAS, else BETA_BINS groups of equal width in log β.
 
     Returns:
         name ("β = 4", "β from 2 to 5"), the geometric mean of its β, its rows; by rising β.
     """
     logs = np.log10(table["beta"].astype(float))
-    keys = table["beta"] if table["beta"].nunique() <= most else pd.cut(logs, most, labels=False)
+    keys = table["beta"] if table["beta"].nunique() <= FEW_BETAS else pd.cut(logs, BETA_BINS, labels=False)
     groups = []
     for _, rows in table.groupby(keys):
         low, high = float(rows["beta"].min()), float(rows["beta"].max())

@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
-from html import escape
-from typing import Any
 
 import numpy as np
 import pandas as pd
 import plotly.graph_objects as go
 
-from analysis.columns import Column, column, measured
-from analysis.figures.style import INK, QUIET, WEBGL_FROM, BetaScale, axis, empty, layout, scatter, symbols
+from analysis.columns import Column, column
+from analysis.figures.hover import cell_names, cell_template, cell_words, point_template, trial_names
+from analysis.figures.style import INK, QUIET, WEBGL_FROM, Key, axis, empty, key, layout, scatter
 from analysis.front import on_front
 from analysis.ranking import Ranking
 
@@ -25,15 +23,17 @@ class TradeOff:
 
     Attributes:
         x, y: the meaning of the axes.
-        trials: trial_id, x, y, beta, latent_dim, scored, status, step, hover; those with both numbers only.
-        cells: rank, x, y, x_std, y_std, beta, latent_dim, front, hover; scored cells only, `front` is that of these two
-            axes.
+        trials: trial_id, x, y, beta, latent_dim, scored, name (in words); those with both numbers only.
+        cells: rank, x, y, x_std, y_std, x_words, y_words, beta, latent_dim, front, name; scored cells only, `front` is
+            that of these two axes.
+        key: to the marks.
     """
 
     x: Column
     y: Column
     trials: pd.DataFrame
     cells: pd.DataFrame
+    key: Key
 
 
 def trade_off_data(ranking: Ranking, x: str = "reconstruction", y: str = "mig") -> TradeOff:
@@ -44,17 +44,17 @@ def trade_off_data(ranking: Ranking, x: str = "reconstruction", y: str = "mig") 
     """
     trials = ranking.trials
     seeds = pd.DataFrame({"trial_id": trials["trial_id"], "x": pd.to_numeric(trials[x]), "y": pd.to_numeric(trials[y])})
-    seeds = seeds.join(trials[["beta", "latent_dim", "scored", "status", "step"]])
-    seeds["hover"] = [_trial_hover(t, x, y) for t in trials.to_dict("records")]
+    seeds = seeds.join(trials[["beta", "latent_dim", "scored"]]).assign(name=trial_names(trials))
     seeds = seeds[np.isfinite(seeds[["x", "y"]]).all(axis=1)]
     scored = ranking.cells[ranking.cells["scored"] > 0]
-    cells = scored[["rank", "beta", "latent_dim"]].copy()
+    cells = scored[["rank", "beta", "latent_dim"]].assign(name=cell_names(scored))
     for name, score in (("x", x), ("y", y)):
         cells[name], cells[f"{name}_std"] = scored[f"{score}_mean"], scored[f"{score}_std"]
+        parts = scored[[f"{score}_{part}" for part in ("mean", "std", "low", "high")]].to_dict("records")
+        cells[f"{name}_words"] = [cell_words(part, score) for part in parts]
     modes = [column(x).mode or "min", column(y).mode or "max"]
     cells["front"] = on_front(cells[["x", "y"]].to_numpy(float), modes)
-    cells["hover"] = [_cell_hover(c, x, y) for c in scored.to_dict("records")]
-    return TradeOff(column(x), column(y), seeds.reset_index(drop=True), cells.reset_index(drop=True))
+    return TradeOff(column(x), column(y), seeds.reset_index(drop=True), cells.reset_index(drop=True), key(ranking))
 
 
 def trade_off_figure(data: TradeOff) -> go.Figure:
@@ -64,46 +64,35 @@ def trade_off_figure(data: TradeOff) -> go.Figure:
     ]
     if data.trials.empty:
         return empty(TITLE, titles[0], titles[1], "No trial has reported both scores yet")
-    scale = BetaScale(data.trials["beta"])
-    figure = go.Figure(layout=layout(TITLE, coloraxis=scale.axis(), xaxis=axis(titles[0]), yaxis=axis(titles[1])))
-    symbol = symbols(data.trials["latent_dim"])
+    axes = {"coloraxis": data.key.scale.axis(), "xaxis": axis(titles[0]), "yaxis": axis(titles[1])}
+    figure = go.Figure(layout=layout(TITLE, **axes))
     trace = scatter(len(data.trials))
     for scored, name, suffix in ((False, "not finished", "-open"), (True, "seeds", "")):
         some = data.trials[data.trials["scored"] == scored]
         marker = {"size": 7, "opacity": 0.65, "color": np.log10(some["beta"]), "coloraxis": "coloraxis"}
-        marker["symbol"] = [symbol[size] + suffix for size in some["latent_dim"]]
-        points = {"x": some["x"], "y": some["y"], "customdata": some["trial_id"].tolist(), "hovertext": some["hover"]}
-        figure.add_trace(
-            trace(name=name, mode="markers", marker=marker, hoverinfo="text", meta={"trials": 1}, **points)
-        )
+        marker["symbol"] = [data.key.symbol[size] + suffix for size in some["latent_dim"]]
+        points = {"x": some["x"], "y": some["y"], "customdata": some["trial_id"].tolist()}
+        hover = {"text": some["name"].tolist(), "hovertemplate": point_template(data.x, data.y), "meta": {"trials": 1}}
+        figure.add_trace(trace(name=name, mode="markers", marker=marker, **points, **hover))
     front = data.cells[data.cells["front"]].sort_values("x", ascending=data.x.mode != "max")
     line = {"color": INK, "width": 1.5, "dash": "dot", "shape": "hv"}
     steps = {"x": front["x"], "y": front["y"], "mode": "lines", "line": line, "hoverinfo": "skip"}
     figure.add_trace(go.Scatter(name="front", meta={"ink": 1}, **steps))
-    figure.add_trace(_cell_trace(data.cells, symbol))
+    figure.add_trace(_cell_trace(data))
     figure.update_xaxes(range=_span(data, "x")).update_yaxes(range=_span(data, "y"))
     return figure
 
 
-def _cell_trace(cells: pd.DataFrame, symbol: dict[float, str]) -> go.Scatter | go.Scattergl:
-    marker = {
-        "size": 15 if len(cells) < WEBGL_FROM else 8,
-        "color": np.log10(cells["beta"]),
-        "coloraxis": "coloraxis",
-        "line": {"width": 1.2, "color": INK},
-    }
-    marker["symbol"] = [symbol.get(size, "circle") for size in cells["latent_dim"]]
+def _cell_trace(data: TradeOff) -> go.Scatter | go.Scattergl:
+    cells, few = data.cells, len(data.cells) < WEBGL_FROM
+    marker = {"size": 15 if few else 8, "color": np.log10(cells["beta"]), "coloraxis": "coloraxis"}
+    marker |= {"line": {"width": 1.2, "color": INK}, "symbol": [data.key.symbol[size] for size in cells["latent_dim"]]}
     look = {"color": QUIET, "thickness": 1.2, "width": 0}
     bars = {f"error_{a}": {"array": s.fillna(0), **look} for a in "xy" if (s := cells[f"{a}_std"]).notna().any()}
-    points = {
-        "x": cells["x"],
-        "y": cells["y"],
-        "hovertext": cells["hover"],
-        "hoverinfo": "text",
-        "customdata": cells["rank"].tolist(),
-    }
-    look = {"marker": marker, "meta": {"cells": 1}, "mode": "markers"}
-    return scatter(len(cells))(name="cell mean ± std", **look, **bars, **points)
+    points = {"x": cells["x"], "y": cells["y"], "text": cells["name"].tolist(), "meta": {"cells": 1}}
+    points |= {"customdata": [*zip(cells["rank"], cells["x_words"], cells["y_words"], strict=True)]}
+    hover = {"hovertemplate": cell_template(data.x, data.y)}
+    return scatter(len(cells))(name="cell mean ± std", mode="markers", marker=marker, **points, **hover, **bars)
 
 
 def _span(data: TradeOff, name: str) -> list[float] | None:
@@ -121,22 +110,3 @@ def _span(data: TradeOff, name: str) -> list[float] | None:
 def _better(of: Column, less: str, more: str) -> str:
     """An arrow that points to the better side, for an axis whose small end is left or below."""
     return {"min": f"  {less} better", "max": f"  better {more}", None: ""}[of.mode]
-
-
-def _trial_hover(trial: Mapping[Any, Any], x: str, y: str) -> str:
-    values = "".join(f"<br>{column(c).title} {measured(trial[c])} {column(c).unit}" for c in (x, y))
-    where = "" if trial["scored"] else f"<br>{trial['status']} at step {trial['step']:,}"
-    name = f"<b>{escape(str(trial['trial_id']))}</b> · seed {trial.get('seed', '–')}"
-    return f"{name}<br>{escape(trial['label'])}{values}{where}"
-
-
-def _cell_hover(cell: Mapping[Any, Any], x: str, y: str) -> str:
-    lines = [f"<b>#{cell['rank']} {escape(cell['label'])}</b>"]
-    for name in (x, y):
-        lines.append(f"{column(name).title} {measured(cell[f'{name}_mean'], cell[f'{name}_std'])} {column(name).unit}")
-        if pd.notna(cell[f"{name}_low"]):
-            lines.append(
-                f"   95 % interval of the mean {measured(cell[f'{name}_low'])} to {measured(cell[f'{name}_high'])}"
-            )
-    lines.append(f"{cell['scored']} of {cell['trials']} seeds finished")
-    return "<br>".join(lines)

@@ -3,6 +3,21 @@ const plots = []; // {node, panel, drawn}
 const touch = matchMedia("(pointer: coarse)").matches;
 const CONFIG = { responsive: true, displaylogo: false, modeBarButtonsToRemove: ["autoScale2d", "zoomIn2d", "zoomOut2d"], plotGlPixelRatio: 2 };
 
+// Marks come as the rows of their trials or the ranks of their cells: here they get names, colours and symbols.
+function unfoldTrace(trace) {
+  const { trials, cells } = trace.meta || {};
+  if (!trials && !cells) return trace;
+  const of = trace.customdata.map((point) => {
+    if (trials) return study.trials[point];
+    const at = point[0] - 1;
+    return Object.fromEntries(Object.entries(study.cells).map(([name, values]) => [name, values[at]]));
+  });
+  const hollow = (one) => (trials && !one.rank ? "-open" : "");
+  const look = { color: of.map((one) => Math.log10(one.beta)), symbol: of.map((one) => study.symbols[one.latent_dim] + hollow(one)) };
+  const customdata = trials ? of.map((trial) => trial.id) : trace.customdata;
+  return { ...trace, customdata, text: of.map((one) => one.name), marker: { ...trace.marker, ...look } };
+}
+
 function dressTrace(trace) {
   const meta = trace.meta || {};
   const dressed = { ...trace };
@@ -16,8 +31,8 @@ function dressTrace(trace) {
   if (meta.trial) dressed.visible = passes(byId.get(meta.trial));
   if (meta.trials || meta.cells) {
     const cells = new Set(study.trials.filter(passes).map((trial) => trial.cell));
-    const kept = (id) => (meta.cells ? cells.has(id) : passes(byId.get(id)));
-    dressed.selectedpoints = filtering() ? trace.customdata.flatMap((id, i) => (kept(id) ? [i] : [])) : null;
+    const kept = (of) => (meta.cells ? cells.has(of[0]) : passes(byId.get(of)));
+    dressed.selectedpoints = filtering() ? trace.customdata.flatMap((of, i) => (kept(of) ? [i] : [])) : null;
     dressed.unselected = { marker: { opacity: 0.06 } };
   }
   if (meta.cells) dressed.marker = { ...trace.marker, line: { ...trace.marker.line, color: css("--paper") } };
@@ -54,13 +69,14 @@ function dressLayout(layout, key) {
 }
 
 function drawPlot(plot) {
-  const { data, layout } = plot.panel;
+  const { layout } = plot.panel;
+  const data = (plot.panel.unfolded ??= plot.panel.data.map(unfoldTrace));
   const promise = Plotly.react(plot.node, data.map(dressTrace), dressLayout(layout, plot.key), CONFIG);
   if (plot.drawn) return promise;
   plot.drawn = true;
   plot.node.on("plotly_click", ({ points: [point] }) => {
     const meta = point.data.meta || {};
-    if (meta.cells) brush(study.trials.filter((trial) => trial.cell === point.customdata).map((trial) => trial.id));
+    if (meta.cells) brush(study.trials.filter((trial) => trial.cell === point.customdata[0]).map((trial) => trial.id));
     else openTrial(meta.trial || point.customdata);
   });
   plot.node.on("plotly_selected", (selection) => {

@@ -2,9 +2,31 @@
 // What the page knows and what is picked: the study's data, the filter, the theme. The other scripts share this scope.
 // Text that comes from the study reaches the page by textContent or through escape(): a name is only a name.
 const study = JSON.parse(document.getElementById("study").textContent);
+study.trials = unfolded(study.trials);
 const byId = new Map(study.trials.map((trial) => [trial.id, trial]));
 const filter = { beta: new Set(), latent_dim: new Set(), status: new Set(), brushed: null };
 const listeners = []; // Called after the filter or the theme changed.
+
+// The trials come as columns, each fact once; the page works with one object per trial.
+function unfolded({ id, settings, fixed, scores, test, ...columns }) {
+  const [low, high] = study.scale;
+  const row = (of, i) => Object.fromEntries(Object.entries(of).map(([name, values]) => [name, values[i]]));
+  return id.map((id, i) => {
+    const trial = { id, ...row(columns, i), settings: { ...row(settings, i), ...fixed }, scores: row(scores, i), test: row(test, i) };
+    trial.label = study.cells.label[trial.cell - 1];
+    trial.ramp = high > low ? (Math.log10(trial.beta) - low) / (high - low) : 0.5;
+    trial.symbol = study.symbols[trial.latent_dim];
+    trial.why = why(trial);
+    return trial;
+  });
+}
+
+// Why a trial ended where it did: the scheduler's reason or the error; nothing for one that finished.
+function why({ status, decisions, error }) {
+  const [rung, step, , reason] = decisions.findLast(([, , keep]) => !keep) ?? [];
+  if (status === "stopped" && reason) return `rung ${rung + 1}, step ${shown(step)}: ${reason}`;
+  return status === "failed" || status === "diverged" ? error : "";
+}
 
 const escape = (text) => String(text).replace(/[&<>"']/g, (c) => `&#${c.charCodeAt(0)};`);
 const css = (name) => getComputedStyle(document.documentElement).getPropertyValue(name).trim();

@@ -54,7 +54,7 @@ function openTrial(id) {
   const curves = Object.entries(study.curves).filter(([, of]) => of.values[trial.id]);
   if (curves.length) inside.append(element("h3", {}, "Curves"), element("div", { class: "panels" }));
   if (trial.decisions.length) {
-    const items = trial.decisions.map((d) => element("li", {}, `step ${shown(d.step)}: ${d.keep ? "went on" : "stopped"}, ${d.reason}`));
+    const items = trial.decisions.map(([, step, keep, reason]) => element("li", {}, `step ${shown(step)}: ${keep ? "went on" : "stopped"}, ${reason}`));
     inside.append(element("h3", {}, "At the rungs"), element("ol", { class: "decisions" }, ...items));
   }
   if (study.sheets[trial.id]) inside.append(element("h3", {}, "Traversals"), traversal(study.sheets[trial.id]));
