@@ -6,7 +6,8 @@ checkpoints.
 
     trial_started  attempt, config {TrialConfig fields}, device, node, resumed_step
     report         step, metrics {name: number, null when not finite, or a list of numbers}
-    decision       step, rung, keep, rank, front, size, reason, dominated_by [trial ids]
+    decision       step, rung, keep, rank, front, size, reason, dominated_by [trial ids, ten at most], audited (not
+                   kept, but runs on, to learn what stopping it would have lost; false where it is missing)
     checkpoint     step, path (relative to the run directory)
     failure        step, attempt, error
     trial_ended    step, status: one of ENDED
@@ -34,11 +35,12 @@ SCHEMA = 1
 FIELDS: dict[str, tuple[str, ...]] = {
     "trial_started": ("attempt", "config", "device", "node", "resumed_step"),
     "report": ("step", "metrics"),
-    "decision": ("step", "rung", "keep", "rank", "front", "size", "reason", "dominated_by"),
+    "decision": ("step", "rung", "keep", "rank", "front", "size", "reason", "dominated_by", "audited"),
     "checkpoint": ("step", "path"),
     "failure": ("step", "attempt", "error"),
     "trial_ended": ("step", "status"),
 }
+DEFAULTS: dict[str, dict[str, Any]] = {"decision": {"audited": False}}  # of fields that older ledgers lack
 ENDED = ("finished", "stopped", "diverged", "failed")
 UNITS = {
     "loss": "nats per image",
@@ -64,6 +66,7 @@ def event(kind: str, trial_id: str, **fields: Any) -> dict[str, Any]:
     Raises:
         ValueError: the kind is unknown, or its fields are not exactly those of the schema.
     """
+    fields = DEFAULTS.get(kind, {}) | fields
     if set(fields) != set(FIELDS[kind]):
         raise ValueError(f"a {kind} event has the fields {sorted(FIELDS[kind])}, got {sorted(fields)}")
     return {"schema": SCHEMA, "event": kind, "time": round(time.time(), 3), "trial_id": trial_id, **fields}
@@ -143,10 +146,11 @@ def _event_in(line: bytes) -> dict[str, Any] | None:
     try:
         entry = json.loads(line)
         # What a newer program calls a whole event isn't for this one to say.
-        whole = entry["schema"] > SCHEMA or {"time", "trial_id", *FIELDS[entry["event"]]} <= set(entry)
-    except (ValueError, KeyError, TypeError, RecursionError):
+        defaults = DEFAULTS.get(entry.get("event"), {})
+        whole = entry["schema"] > SCHEMA or {"time", "trial_id", *FIELDS[entry["event"]]} <= {*entry, *defaults}
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
         return None
-    return entry if whole else None
+    return defaults | entry if whole else None
 
 
 @dataclass(frozen=True)
@@ -160,7 +164,8 @@ class Study:
             attempts, device, node, started (unix seconds), error, checkpoint (path of the last, or None).
         scores: one row per (trial, step), the last report of that step: trial_id, status, the config's fields, step,
             metrics.
-        decisions: one row per scheduler decision: trial_id, step, rung, keep, rank, front, size, reason, dominated_by.
+        decisions: one row per scheduler decision: trial_id, step, rung, keep, rank, front, size, reason, dominated_by,
+            audited.
     """
 
     directory: Path

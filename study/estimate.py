@@ -18,9 +18,9 @@ from bvae.config import TrialConfig
 from bvae.data import ImageStore
 from bvae.fast import keep_freed_memory
 from bvae.training import train
+from study.decision import expected_steps
 from study.lanes import Lane
 from study.live import duration
-from study.pareto_asha import expected_steps
 from study.space import Settings
 from study.trainable import measure, scored_indices
 

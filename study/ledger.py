@@ -12,8 +12,10 @@ from ray.tune.experiment import Trial
 
 from analysis.trials import append, cut_torn_line, event, read_ledger
 from bvae.checkpoint import CheckpointError, load
+from study.decision import Decision
 from study.live import View
-from study.pareto_asha import Decision, ParetoASHA
+from study.pareto_asha import ParetoASHA
+from study.standings import Filed
 from study.trainable import CHECKPOINT_FILE
 
 Event = dict[str, Any]
@@ -25,7 +27,7 @@ TUNE_KEYS = {
     "config", "time_since_restore", "iterations_since_restore", "should_checkpoint", "experiment_tag",
 }
 # fmt: on
-DECISION_FIELDS = ("keep", "rank", "front", "size", "reason")
+DECISION_FIELDS = ("keep", "rank", "front", "size", "reason", "audited")
 
 
 @dataclass(frozen=True)
@@ -133,7 +135,7 @@ class LedgerCallback(Callback):
                 name,
                 step=step,
                 rung=rung,
-                dominated_by=scheduler.dominators[name, rung],
+                dominated_by=list(scheduler.decisions[name, rung].dominated_by),
                 **{key: getattr(scheduler.decisions[name, rung], key) for key in DECISION_FIELDS},
             )
             for name, rung in new
@@ -181,7 +183,7 @@ def read_progress(run_directory: Path, steps: int, notice: Callable[[str], None]
             reports[name, e["step"]] = last[name] = e
         elif e["event"] == "checkpoint":
             checkpoints.setdefault(name, {})[e["step"]] = run_directory / e["path"]
-        elif e["event"] == "decision" and not e["keep"]:
+        elif e["event"] == "decision" and not e["keep"] and not e["audited"]:
             refused.add(name)
         elif e["event"] == "trial_ended":
             ended[name] = e["status"]
@@ -214,13 +216,17 @@ def _newest_whole(name: str, checkpoints: dict[int, Path], notice: Callable[[str
 
 def restore_decisions(scheduler: ParetoASHA, events: Sequence[Event]) -> None:
     """Fill a new scheduler's rungs with what the ledger says was decided, in the same order."""
+    configs: dict[str, dict[str, Any]] = {}
     reports: dict[tuple[str, int], Event] = {}
     for e in events:
         name = e["trial_id"]
-        if e["event"] == "report":
+        if e["event"] == "trial_started":
+            configs[name] = e["config"]
+        elif e["event"] == "report":
             reports[name, e["step"]] = e
         elif e["event"] == "decision" and (name, e["step"]) in reports:
             metrics = reports[name, e["step"]]["metrics"]
-            values = tuple(float("nan") if metrics[k] is None else metrics[k] for k in scheduler.objectives)
-            decision = Decision(e["keep"], e["rank"], e["front"], e["size"], e["reason"])
-            scheduler.restore_decision(name, e["rung"], values, decision, e["dominated_by"])
+            values = tuple(float("nan") if metrics[key] is None else metrics[key] for key in scheduler.objectives)
+            made = {key: e[key] for key in DECISION_FIELDS}
+            decision = Decision(**made, dominated_by=tuple(e["dominated_by"]))
+            scheduler.restore_filed(Filed(name, configs.get(name, {}), e["rung"], values, decision))

@@ -14,8 +14,9 @@ from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
+from analysis.front import on_front
 from bvae.config import TrialConfig
-from study.pareto_asha import expected_steps, pareto_front
+from study.decision import expected_steps
 
 REFRESH_SECONDS = 0.5
 SHOWN = 8  # rows of running trials, and of the front, at the most
@@ -175,9 +176,8 @@ class View:
             t for t in self.trials.values() if all(t.metrics.get(name) is not None for name in self._objectives)
         ]
         if measured:
-            signs = [1 if mode == "min" else -1 for mode in self._objectives.values()]
             values = np.array([[t.metrics[name] for name in self._objectives] for t in measured], float)
-            front = [measured[i] for i in np.flatnonzero(pareto_front(values * signs))]
+            front = [measured[i] for i in np.flatnonzero(on_front(values, list(self._objectives.values())))]
             for trial in sorted(front, key=lambda t: t.metrics[next(iter(self._objectives))])[:SHOWN]:
                 shown = (
                     _number(trial.metrics[name], 3 if abs(trial.metrics[name]) < 2 else 1) for name in self._objectives

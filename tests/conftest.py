@@ -8,8 +8,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 from constructed import MadeTrial, write_study
+from hypothesis import settings
 
 from bvae import data, sprites
+
+# A deadline is a timed assertion: on a busy machine any example is slow.
+settings.register_profile("steady", deadline=None)
+settings.load_profile("steady")
 
 
 @pytest.fixture(scope="session", autouse=True)

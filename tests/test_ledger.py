@@ -5,7 +5,9 @@ import multiprocessing
 import os
 import threading
 from itertools import accumulate
+from types import SimpleNamespace
 
+import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -268,19 +270,37 @@ def test_a_damaged_checkpoint_falls_back_to_the_one_before_and_says_so(tmp_path,
 
 
 def test_rungs_come_back_from_the_ledger(tmp_path):
-    scheduler = ParetoASHA(max_t=90, grace_period=10, key=lambda trial: trial)
-    events = []
-    for i, values in enumerate([(50, 0.1), (40, 0.2), (60, 0.05), (45, 0.3), (math.nan, 0.1)]):
-        decision = scheduler.judge(f"t{i}", 10, tuple(map(float, values)))
-        events += [
-            reported(f"t{i}", 10, *values),
-            event("decision", f"t{i}", step=10, rung=10, dominated_by=scheduler.dominators[f"t{i}", 10],
-                  **{key: getattr(decision, key) for key in ("keep", "rank", "front", "size", "reason")}),
-        ]  # fmt: skip
+    """Into a scheduler with strata, cells and an audit, which need the config of each trial."""
+    scheduler, restored = (
+        ParetoASHA(max_t=90, grace_period=10, strata=("seed",), cells=("beta",), soft_until=20, audit=0.5)
+        for _ in range(2)
+    )
+    generator, events = np.random.default_rng(0), []
+    for i in range(40):
+        name, config = f"t{i}", {"beta": float(i % 3), "seed": i % 2}
+        values = {"reconstruction": generator.normal(), "mig": math.nan if i % 9 == 8 else generator.normal()}
+        scheduler.on_trial_result(None, SimpleNamespace(trial_id=name, config=config), {"step": 10, **values})
+        fields = scheduler.decisions[name, 10]._asdict()
+        events += [started(name) | {"config": config}, reported(name, 10, **values)]
+        events.append(event("decision", name, step=10, rung=10, **fields))
     append(tmp_path / "ledger.jsonl", events)
-    restored = ParetoASHA(max_t=90, grace_period=10, key=lambda trial: trial)
     restore_decisions(restored, read_ledger(tmp_path / "ledger.jsonl"))
-    assert restored.judge("new", 10, (46.0, 0.15)) == scheduler.judge("new", 10, (46.0, 0.15))
-    assert restored.dominators == scheduler.dominators
-    for key, decision in scheduler.decisions.items():
-        assert restored.decisions[key][:5] == decision[:5]
+    assert restored.decisions == scheduler.decisions
+    assert {d.audited for d in restored.decisions.values() if not d.keep} == {True, False}
+    newcomer = SimpleNamespace(trial_id="new", config={"beta": 1.0, "seed": 0})
+    for one in (scheduler, restored):
+        one.on_trial_result(None, newcomer, {"step": 10, "reconstruction": 0.0, "mig": 0.0})
+    assert restored.decisions == scheduler.decisions
+
+
+def test_an_audited_trial_is_not_taken_for_stopped(tmp_path):
+    ledger = tmp_path / "ledger.jsonl"
+    append(ledger, [started("a"), reported("a", 3), decided("a", 3, keep=False) | {"audited": True}])
+    append(ledger, [started("b"), reported("b", 3), decided("b", 3, keep=False)])
+    assert read_progress(tmp_path, 10, print).ended == {"b": "stopped"}
+
+
+def test_a_decision_of_an_older_ledger_was_not_audited(tmp_path):
+    old = {key: value for key, value in decided("a", 3).items() if key != "audited"}
+    (tmp_path / "ledger.jsonl").write_text(json.dumps(old) + "\n")
+    assert read_ledger(tmp_path / "ledger.jsonl")[0]["audited"] is False
