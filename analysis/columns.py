@@ -11,13 +11,17 @@ from analysis.trials import UNITS
 
 
 class Column(NamedTuple):
-    """A column as a person reads it; `mode` is "min", "max", or None where neither is better."""
+    """A column as a person reads it; `mode` is "min", "max", or None where neither is better.
+
+    `score` is what it holds, whatever split or codes that comes from: "mig" for "test_sampled_mig".
+    """
 
     name: str
     title: str
     unit: str
     mode: str | None
-    bounds: tuple[float, float] | None = None
+    bounds: tuple[float, float] | None
+    score: str
 
     @property
     def axis(self) -> str:
@@ -44,20 +48,27 @@ TITLES = {
 }
 MODES: dict[str, str | None] = {"reconstruction": "min", "elbo": "max", "loss": "min", "images_per_second": "max"}
 UNIT_NAMES = {"images_per_second": "images/s", "step": "gradient steps"}
-SPLITS = {"test_": "test", "train_": "training"}
+# "test_sampled_mig" is MIG of sampled codes of the test split: what stands before a score says where it comes from.
+ORIGINS = {
+    "test_": "test {}",
+    "train_": "training {}",
+    "sampled_": "{}, sampled codes",
+    "without_duplicate_": "{}, without orientation 39",
+}
 
 
 def column(name: str) -> Column:
     """The meaning of a column; an unknown one gets its own name as a title, without a direction."""
-    for prefix, split in SPLITS.items():
+    for prefix, title in ORIGINS.items():
         if name.startswith(prefix):
             of = column(name.removeprefix(prefix))
-            return of._replace(name=name, title=f"{split} {of.title}")
+            return of._replace(name=name, title=title.format(of.title))
     base, _, part = name.partition("/")  # "mig/scale" is the part of MIG that the factor scale has.
     metric = METRICS.get(base)
     title = TITLES.get(base, metric.title if metric else base.replace("_", " ")) + (f", {part}" if part else "")
     unit = UNIT_NAMES.get(base, UNITS.get(base, ""))
-    return Column(name, title, unit, metric.mode if metric else MODES.get(base), metric.bounds if metric else None)
+    mode = metric.mode if metric else MODES.get(base)
+    return Column(name, title, unit, mode, metric.bounds if metric else None, name)
 
 
 def number(value: float, digits: int = 3) -> str:

@@ -14,6 +14,7 @@ from analysis.figures.style import BetaScale, Key, key
 from analysis.ranking import Ranking, front_hypervolume, preferences, separation
 from analysis.summary import COUNTED
 from analysis.trials import Study
+from analysis.yardsticks import TITLES, of_score
 
 # Marks in a box from -10 to 10, drawn once and referred to by name; the names are Plotly's.
 MARKS = {
@@ -91,8 +92,25 @@ def ranking_table(ranking: Ranking, rows: int = 40) -> str:
     hidden = len(ranking.cells) - len(cells)
     more = f'<p class="caption">{hidden:,} more cells are in ranking.csv.</p>' if hidden else ""
     headers = "".join(f'<th scope="col">{escape(h)}</th>' for h in head)
-    table = f"<table><thead><tr>{headers}</tr></thead><tbody>{body}</tbody></table>"
+    against = _yardstick_rows(ranking, others)
+    table = f"<table><thead><tr>{headers}</tr></thead><tbody>{body}</tbody>{against}</table>"
     return f'<div class="scroll">{table}</div>{more}'
+
+
+def _yardstick_rows(ranking: Ranking, others: Sequence[str]) -> str:
+    """The null and ceiling rows under the cells, each with its value of every score that has one."""
+    values = {m: {y.title: y for y in of_score(ranking.yardsticks, column(m))} for m in (*ranking.objectives, *others)}
+    rows = []
+    for title in TITLES.values():
+        kind = next((found[title].kind for found in values.values() if title in found), None)
+        if kind is None:
+            continue
+        tds = [f'<th scope="row" colspan="{1 + len(ranking.settings)}">{escape(title)} <i>{kind}</i></th>']
+        for m, found in values.items():
+            tds.append(f"<td>{measured(found[title].value) if title in found else '–'}</td>")
+            tds += ["<td></td>"] if m in ranking.objectives else []
+        rows.append(f"<tr>{''.join(tds)}<td></td><td></td></tr>")
+    return f'<tbody class="yardsticks">{"".join(rows)}</tbody>' if rows else ""
 
 
 def _ranking_row(cell: pd.Series, ranking: Ranking, shown: pd.DataFrame, others: Sequence[str], marks: Key) -> str:

@@ -53,6 +53,7 @@ class Ranking:
             `test_<score>_mean`, `_std`, layer, front, front_probability, distance, trial_ids, label (in words).
         trials: one row per trial with its scores at its last report: rank (from 1; NA where not scored), cell (the rank
             of its cell), layer, distance, label.
+        yardsticks: the null and ceiling rows that the scores are held against; those of the study.
     """
 
     objectives: dict[str, str]
@@ -60,6 +61,7 @@ class Ranking:
     metrics: tuple[str, ...]
     cells: pd.DataFrame
     trials: pd.DataFrame
+    yardsticks: pd.DataFrame
 
     @property
     def front(self) -> pd.DataFrame:
@@ -108,7 +110,7 @@ def rank(study: Study, draws: int = DRAWS, seed: int = 0) -> Ranking:
     varying = [c for c in config if c in ("beta", "latent_dim") or trials[c].astype(str).nunique() > 1]
     for rows in (cells, trials):
         rows["label"] = [label(row, varying) for row in rows[varying].to_dict("records")]
-    return Ranking(objectives, tuple(varying), metrics, cells, trials)
+    return Ranking(objectives, tuple(varying), metrics, cells, trials, study.yardsticks)
 
 
 def best_trials(ranking: Ranking, count: int) -> pd.DataFrame:

@@ -1,4 +1,4 @@
-"""Build a study's report from its files alone: score table, ranking, loss curves, GIFs, dashboard."""
+"""Build a study's report from its files alone: tables, loss curves, GIFs, dashboard."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from analysis.ranking import Ranking, rank, write_ranking
 from analysis.sheets import read_sheets, write_portraits
 from analysis.traversals import Range
 from analysis.trials import RunDirectoryError, Study, read_study, write_scores
+from analysis.yardsticks import write_csv
 
 if TYPE_CHECKING:
     from bvae.data import ImageStore
@@ -76,6 +77,7 @@ def build_report(
     folder.mkdir(exist_ok=True)
     write_scores(study, study.directory / "scores.parquet")
     write_ranking(ranking, folder / "ranking.csv")
+    write_csv(study.yardsticks, folder / "yardsticks.csv")
     _write_loss_curves(study, folder / "loss_curves.csv")
     notes = _draw_traversals(study, ranking, folder, store, best, sheets, span) if traversals else []
     drawn = read_sheets(folder, ranking)

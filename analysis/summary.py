@@ -8,8 +8,10 @@ import pandas as pd
 
 from analysis.columns import column, measured, number
 from analysis.ranking import STATUSES, Ranking
+from analysis.yardsticks import of_score
 
 if TYPE_CHECKING:
+    from rich.console import Group
     from rich.table import Table
 
 COUNTED = {"finished": "finished", "stopped": "stopped early", "diverged": "diverged", "failed": "failed"}
@@ -45,11 +47,35 @@ def front_sentence(ranking: Ranking) -> str:
     )
 
 
-def summary_table(ranking: Ranking, rows: int = 10) -> Table:
-    """The first cells as a table of at most 80 columns, for rich's console.
+def summary_table(ranking: Ranking, rows: int = 10) -> Group:
+    """The first cells as a table of at most 80 columns, for rich's console, and the null and ceiling rows under it.
 
     The numbers are validation means ± the standard deviation over the scored seeds; a star marks the front.
     """
+    from rich.console import Group
+
+    return Group(_cell_table(ranking, rows), *_yardstick_tables(ranking))
+
+
+def _yardstick_tables(ranking: Ranking) -> list[Table]:
+    """What the objectives' values are to be held against, a table each; none of an objective that has no such rows."""
+    from rich.table import Table
+
+    tables = []
+    for name in ranking.objectives:
+        if not (found := of_score(ranking.yardsticks, column(name))):
+            continue
+        table = Table(box=None, pad_edge=False, header_style="bold", show_edge=False)
+        table.add_column("\nto compare with")
+        table.add_column(column(name).title, justify="right")
+        table.add_column("")
+        for y in found:
+            table.add_row(y.title, measured(y.value), y.kind, style="dim")
+        tables.append(table)
+    return tables
+
+
+def _cell_table(ranking: Ranking, rows: int) -> Table:
     from rich.table import Table
 
     table = Table(box=None, pad_edge=False, header_style="bold", caption_justify="left")

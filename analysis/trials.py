@@ -31,6 +31,8 @@ from typing import Any
 
 import pandas as pd
 
+from analysis.yardsticks import read_yardsticks
+
 SCHEMA = 1
 FIELDS: dict[str, tuple[str, ...]] = {
     "trial_started": ("attempt", "config", "device", "node", "resumed_step"),
@@ -166,6 +168,7 @@ class Study:
             metrics.
         decisions: one row per scheduler decision: trial_id, step, rung, keep, rank, front, size, reason, dominated_by,
             audited.
+        yardsticks: the null and ceiling rows, as `analysis.yardsticks.read_yardsticks` gives them.
     """
 
     directory: Path
@@ -173,6 +176,7 @@ class Study:
     trials: pd.DataFrame
     scores: pd.DataFrame
     decisions: pd.DataFrame
+    yardsticks: pd.DataFrame
 
 
 def read_study(directory: str | Path) -> Study:
@@ -217,6 +221,7 @@ def read_study(directory: str | Path) -> Study:
         pd.DataFrame([{**t.pop("config"), **t} for t in (dict(t) for t in trials.values())]),
         scores,
         pd.DataFrame(decisions, columns=["trial_id", *FIELDS["decision"]]),
+        read_yardsticks(directory),
     )
 
 

@@ -25,6 +25,7 @@ from study.pareto_asha import ParetoASHA
 from study.run import INTERRUPTED, Options, interrupt_on_sigterm
 from study.space import Settings, check, plan, trial_id
 from study.trainable import Assignment, check_scorable, run_trial
+from study.yardsticks import YardstickCallback, settle
 
 OBJECTIVES = {"reconstruction": "min", "mig": "max"}
 CHECKPOINTS_KEPT = 2  # per trial: the newest, and the one before in case the newest is damaged
@@ -72,12 +73,17 @@ def run(options: Options, console: Console) -> int:
             with cluster.connected(options.address, options.cpus):
                 concurrent = lane.concurrent(options.max_concurrent)
                 begin(directory, agreed)
-                _tune(assignments, directory, scheduler, view, progress, lane, concurrent, options.max_failures)
+                callbacks = [
+                    LedgerCallback(directory, scheduler, view, progress),
+                    YardstickCallback(directory, source, list(trials.values()), settings),
+                ]
+                _tune(assignments, directory, scheduler, view, callbacks, lane, concurrent, options.max_failures)
         else:
             begin(directory, agreed)
             console.print(
                 f"{name} is finished: all {len(trials)} trials have ended. Building its report anew.", highlight=False
             )
+            settle(directory, store, list(trials.values()), settings)
         return _finish(console, directory, store, settings, len(trials))
 
 
@@ -121,7 +127,7 @@ def _assignments(
 
 def _tune(
     assignments: list[dict[str, Any]], directory: Path, scheduler: ParetoASHA | None, view: View,
-    progress: Progress | None, lane: Lane, concurrent: int, max_failures: int,
+    callbacks: list[tune.Callback], lane: Lane, concurrent: int, max_failures: int,
 ) -> None:  # fmt: skip
     """One run of Ray Tune over the trials that are left. Each run has a folder of its own under tune/."""
     sitting = sum(1 for folder in (directory / "tune").glob("run-*"))
@@ -138,7 +144,7 @@ def _tune(
         run_config=tune.RunConfig(
             name=f"run-{sitting + 1:03d}",
             storage_path=str(directory / "tune"),
-            callbacks=[LedgerCallback(directory, scheduler, view, progress)],
+            callbacks=callbacks,
             failure_config=tune.FailureConfig(max_failures=max_failures),
             checkpoint_config=tune.CheckpointConfig(num_to_keep=CHECKPOINTS_KEPT),
             verbose=0,

@@ -16,7 +16,7 @@ import ray
 import torch
 from ray import tune
 
-from analysis.metrics import score
+from analysis.metrics import METRICS, score
 from bvae import checkpoint, data
 from bvae.config import TrialConfig
 from bvae.fast import keep_freed_memory
@@ -148,6 +148,17 @@ def _scores(
     )
     whole = {name: value for name, value in scores.items() if "/" not in name}
     return {**likelihood._asdict(), **whole, "kl_per_latent": kl_per_latent(posterior).tolist()}
+
+
+def with_factors(scores: dict[str, float]) -> dict[str, float]:
+    """Scores and their parts by factor; without those by latent, which are as many as a trial has latents."""
+
+    def kept(name: str) -> bool:
+        metric, _, part = name.partition("/")
+        details = METRICS[metric].details
+        return not part or (details is not None and details[1] == "factor")
+
+    return {name: value for name, value in scores.items() if kept(name)}
 
 
 def _resume_point(assignment: Assignment) -> checkpoint.Checkpoint | None:

@@ -62,6 +62,21 @@ class MadeTrial:
         return {**validation, **test, **train, **speed, **self.metrics}
 
 
+YARDSTICKS = {
+    "budget": "cheap",
+    "images": 3000,
+    "latent_dims": [4, 10],
+    "architectures": ["burgess"],
+    "rows": [
+        {"row": "shuffled_factors", "latent_dim": 4, "architecture": None, "scores": {"mig": 0.001}},
+        {"row": "shuffled_factors", "latent_dim": 10, "architecture": None, "scores": {"mig": 0.002}},
+        {"row": "untrained_encoder", "latent_dim": 4, "architecture": "burgess", "scores": {"mig": 0.007}},
+        {"row": "pca", "latent_dim": 4, "architecture": None, "scores": {"mig": 0.025, "mig/shape": 0.01}},
+        {"row": "true_factors", "latent_dim": None, "architecture": None, "scores": {"mig": 0.88, "sap": 0.25}},
+    ],
+}
+
+
 def write_study(directory: Path, trials: list[MadeTrial], name: str = "made") -> Path:
     """A run directory with these trials, reporting at every third of a rung."""
     directory.mkdir(parents=True, exist_ok=True)

@@ -76,8 +76,9 @@ FIGURES: tuple[Figure, ...] = (
         "trade-off",
         "The trade-off",
         "Large marks are cells, the mean over the seeds that finished, with their standard deviation as bars; small "
-        "ones are single seeds, hollow where the trial did not finish. The dotted line is what the front attains. "
-        "Click a seed to open it, a cell to see it alone.",
+        "ones are single seeds, hollow where the trial did not finish. The dotted line is what the front attains, "
+        "dashed ones what codes that know nothing score, and the true factors. Click a seed to open it, a "
+        "cell to see it alone.",
         _trade_offs,
         menu=True,
     ),

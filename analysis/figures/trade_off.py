@@ -8,11 +8,12 @@ import numpy as np
 import pandas as pd
 import plotly.graph_objects as go
 
-from analysis.columns import Column, column
+from analysis.columns import Column, column, measured
 from analysis.figures.hover import cell_names, cell_template, cell_words, point_template, trial_names
 from analysis.figures.style import INK, QUIET, WEBGL_FROM, Key, axis, empty, key, layout, scatter
 from analysis.front import on_front
 from analysis.ranking import Ranking
+from analysis.yardsticks import Yardstick, of_score
 
 TITLE = "Trade-off"
 
@@ -27,6 +28,7 @@ class TradeOff:
         cells: rank, x, y, x_std, y_std, x_words, y_words, beta, latent_dim, front, name; scored cells only, `front` is
             that of these two axes.
         key: to the marks.
+        yardsticks: null and ceiling rows of y.
     """
 
     x: Column
@@ -34,6 +36,7 @@ class TradeOff:
     trials: pd.DataFrame
     cells: pd.DataFrame
     key: Key
+    yardsticks: list[Yardstick]
 
 
 def trade_off_data(ranking: Ranking, x: str = "reconstruction", y: str = "mig") -> TradeOff:
@@ -54,7 +57,8 @@ def trade_off_data(ranking: Ranking, x: str = "reconstruction", y: str = "mig") 
         cells[f"{name}_words"] = [cell_words(part, score) for part in parts]
     modes = [column(x).mode or "min", column(y).mode or "max"]
     cells["front"] = on_front(cells[["x", "y"]].to_numpy(float), modes)
-    return TradeOff(column(x), column(y), seeds.reset_index(drop=True), cells.reset_index(drop=True), key(ranking))
+    seeds, cells = seeds.reset_index(drop=True), cells.reset_index(drop=True)
+    return TradeOff(column(x), column(y), seeds, cells, key(ranking), of_score(ranking.yardsticks, column(y)))
 
 
 def trade_off_figure(data: TradeOff) -> go.Figure:
@@ -80,7 +84,21 @@ def trade_off_figure(data: TradeOff) -> go.Figure:
     figure.add_trace(go.Scatter(name="front", meta={"ink": 1}, **steps))
     figure.add_trace(_cell_trace(data))
     figure.update_xaxes(range=_span(data, "x")).update_yaxes(range=_span(data, "y"))
+    _add_yardsticks(figure, data.yardsticks)
     return figure
+
+
+def _add_yardsticks(figure: go.Figure, yardsticks: list[Yardstick]) -> None:
+    """A dashed line across for each null and ceiling row, named on it; what lies above the axis is named at its end."""
+    drawn = figure.layout.yaxis.range
+    for i, y in enumerate(yardsticks):
+        beyond = drawn is not None and y.value > drawn[1]
+        text = f"{'↑ ' if beyond else ''}{y.title} {measured(y.value)}"
+        place = {"y": 1, "yref": "paper", "yanchor": "top"} if beyond else {"y": y.value, "yanchor": "bottom"}
+        place |= {"x": 1 if beyond else 1 - 0.2 * i, "xref": "paper", "xanchor": "right", "showarrow": False}
+        figure.add_annotation(text=text, font={"size": 11, "color": QUIET}, **place)
+        if not beyond:
+            figure.add_hline(y.value, line={"color": QUIET, "width": 1, "dash": "dash"}, layer="below")
 
 
 def _cell_trace(data: TradeOff) -> go.Scatter | go.Scattergl:
@@ -96,13 +114,14 @@ def _cell_trace(data: TradeOff) -> go.Scatter | go.Scattergl:
 
 
 def _span(data: TradeOff, name: str) -> list[float] | None:
-    """The range that holds what finished; trials stopped far outside it must not squeeze the rest."""
+    """The range that holds what finished and the null rows; what lies far outside it must not squeeze the rest."""
     seeds = data.trials.loc[data.trials["scored"], name]
     if seeds.empty:
         return None
     spread = data.cells[f"{name}_std"].fillna(0)
-    low = min(seeds.min(), (data.cells[name] - spread).min())
-    high = max(seeds.max(), (data.cells[name] + spread).max())
+    nulls = [y.value for y in data.yardsticks if y.kind == "null"] if name == "y" else []
+    low = min(seeds.min(), (data.cells[name] - spread).min(), *nulls)
+    high = max(seeds.max(), (data.cells[name] + spread).max(), *nulls)
     pad = 0.07 * (high - low) or 0.1 * abs(high) or 0.1
     return [float(low - pad), float(high + pad)]
 
