@@ -90,6 +90,13 @@ def test_the_scheduler_page_names_tests_that_exist():
     assert [name for name in named if f"def {name}(" not in there] == []
 
 
+@pytest.mark.parametrize("name", ["README.md", "CONTRIBUTING.md", "CHANGELOG.md"])
+def test_what_a_page_outside_the_site_links_to_is_there(name):
+    links = re.findall(r"\]\(([^)#]+)[^)]*\)", (ROOT / name).read_text(encoding="utf-8"))
+    here = [link for link in links if "://" not in link]
+    assert [link for link in here if not (ROOT / link).exists()] == []
+
+
 def test_the_guide_has_every_preset_with_its_size():
     for name, settings in PRESETS.items():
         [row] = re.findall(rf"^\| `{name}` \|.*$", page("guide"), re.MULTILINE)
