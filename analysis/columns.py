@@ -37,6 +37,7 @@ TITLES = {
     "elbo": "ELBO",
     "mig": "MIG",
     "sap": "SAP",
+    "udr": "UDR (label-free)",
     "irs": "IRS",
     "dci_disentanglement": "DCI disentanglement",
     "dci_completeness": "DCI completeness",
@@ -46,7 +47,13 @@ TITLES = {
     "images_per_second": "speed",
     "step": "step",
 }
-MODES: dict[str, str | None] = {"reconstruction": "min", "elbo": "max", "loss": "min", "images_per_second": "max"}
+MODES: dict[str, str | None] = {
+    "reconstruction": "min",
+    "elbo": "max",
+    "loss": "min",
+    "images_per_second": "max",
+    "udr": "max",
+}
 UNIT_NAMES = {"images_per_second": "images/s", "step": "gradient steps"}
 # "test_sampled_mig" is MIG of sampled codes of the test split: what stands before a score says where it comes from.
 ORIGINS = {

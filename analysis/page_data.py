@@ -17,8 +17,8 @@ import pandas as pd
 
 from analysis.columns import column
 from analysis.figures import FIGURES
-from analysis.figures.hover import cell_names, trial_names
-from analysis.figures.style import DARK_MAP, DARK_RAMP, MAP, RAMP, key
+from analysis.figures.marks import cell_names, trial_names
+from analysis.figures.style import DARK_DIVERGING, DARK_MAP, DARK_RAMP, DIVERGING, MAP, RAMP, key
 from analysis.ranking import BOOKKEEPING, Ranking
 from analysis.trials import Study
 
@@ -48,7 +48,11 @@ def page_data(
     }
     scale, symbol = key(ranking)
     return {
-        "ramps": {"beta": {"light": RAMP, "dark": DARK_RAMP}, "map": {"light": MAP, "dark": DARK_MAP}},
+        "ramps": {
+            "beta": {"light": RAMP, "dark": DARK_RAMP},
+            "map": {"light": MAP, "dark": DARK_MAP},
+            "diverging": {"light": DIVERGING, "dark": DARK_DIVERGING},
+        },
         "scale": [scale.low, scale.high],
         "symbols": {f"{size:g}": name for size, name in symbol.items()},
         "settings": [[s, column(s).title] for s in ranking.settings if s in ranking.trials],

@@ -21,6 +21,7 @@ import pandas as pd
 
 from analysis.columns import label
 from analysis.front import costs, front_scale, hypervolume, ideal_distance, layers, preferred
+from analysis.label_free import udr_scores
 from analysis.trials import ENDED, Study
 from analysis.uncertainty import bootstrap_means, front_probability, seeds_to_separate
 
@@ -86,8 +87,11 @@ def rank(study: Study, draws: int = DRAWS, seed: int = 0) -> Ranking:
     objectives: dict[str, str] = dict(study.info["objectives"])
     trials = _last_scores(study, objectives)
     config = [c for c in study.trials.columns if c not in BOOKKEEPING and c != "seed"]
-    metrics = (*objectives, *(m for m in _metric_columns(trials, config) if m not in objectives))
     number = trials.groupby(config, dropna=False, sort=True).ngroup() if config else trials["step"] * 0
+    udr = udr_scores(study.directory, trials[trials["scored"]], number)
+    if udr.notna().any():
+        trials["udr"] = udr
+    metrics = (*objectives, *(m for m in _metric_columns(trials, config) if m not in objectives))
     cells = _cells(trials, number, config, metrics)
     scored = trials[trials["scored"]]
     values = scored[list(metrics)].to_numpy(float)

@@ -16,10 +16,12 @@ import ray
 import torch
 from ray import tune
 
+from analysis.codes import CODED_IMAGES, CODES_FILE, Codes, write_codes
 from analysis.metrics import METRICS, score
 from bvae import checkpoint, data
 from bvae.config import TrialConfig
 from bvae.fast import keep_freed_memory
+from bvae.model import VAE
 from bvae.objective import kl_per_latent
 from bvae.training import Likelihood, NonFiniteLoss, TrainReport, encode, evaluate, finite, train
 
@@ -71,6 +73,8 @@ def run_trial(config: dict[str, Any]) -> None:
             metrics = measure(report, store, parts, assignment.final_scores if final else "cheap", with_test=final)
             with tempfile.TemporaryDirectory() as folder:
                 checkpoint.save(Path(folder) / CHECKPOINT_FILE, report.checkpoint())
+                if final:
+                    write_codes(Path(folder) / CODES_FILE, compared_codes(report.vae, store, parts[0]))
                 tune.report(metrics, checkpoint=tune.Checkpoint.from_directory(folder))
     except NonFiniteLoss as error:
         log.warning("%s: %s", assignment.trial_id, error)
@@ -87,6 +91,13 @@ def scored_indices(
         generator.choice(part, min(count, len(part)), replace=False) for part in (split.validation, split.test)
     )
     return validation, test
+
+
+def compared_codes(vae: VAE, store: data.ImageStore, validation: npt.NDArray[np.int64]) -> Codes:
+    """The model's codes of the first validation images, which the report compares with those of other seeds."""
+    images = validation[:CODED_IMAGES]
+    posterior = encode(vae, store, images)
+    return Codes(posterior.mean.numpy(), kl_per_latent(posterior).numpy(), images)
 
 
 def check_scorable(store: data.ImageStore, trial: TrialConfig, count: int) -> None:

@@ -183,7 +183,7 @@ def test_rate_and_distortion_of_finished_trials_with_ln_n(tmp_path: Path) -> Non
     data = rate_distortion_data(study, ranking)
     assert sorted(data.trials["trial_id"]) == ["a0", "a1", "b0", "c0"]
     row = data.trials.set_index("trial_id").loc["b0"]
-    assert (row["distortion"], row["rate"]) == (
+    assert (row["y"], row["x"]) == (
         40.0,
         pytest.approx(study.scores["kl"][study.scores["beta"] == 4.0].iloc[0]),
     )

@@ -11,8 +11,11 @@ from dataclasses import dataclass
 
 import plotly.graph_objects as go
 
+from analysis.columns import column
+from analysis.figures.agreement import OVER, agreement_data, agreement_figure
 from analysis.figures.audit import foresight_data, foresight_figure, survival_data, survival_figure
 from analysis.figures.curves import curves_data, curves_figure
+from analysis.figures.label_free import label_free_data, label_free_figure
 from analysis.figures.latents import latents_data, latents_figure
 from analysis.figures.maps import has_map, map_data, map_figure
 from analysis.figures.moved import moved_data, moved_figure
@@ -62,6 +65,19 @@ def _moved(study: Study, ranking: Ranking) -> dict[str, go.Figure]:
     return {m: moved_figure(data) for m, data in splits.items() if len(data.shares)}
 
 
+def _agreement(study: Study, ranking: Ranking) -> dict[str, go.Figure]:
+    del study
+    return {over: agreement_figure(agreement_data(ranking, over), over) for over in OVER}
+
+
+def _label_free(study: Study, ranking: Ranking) -> dict[str, go.Figure]:
+    """The objectives first, then the other scores for which more or less is better."""
+    del study
+    names = [m for m in ranking.metrics if column(m).mode and m not in ("udr", "elbo")][:4]
+    found = {m: data for m in names if (data := label_free_data(ranking, m))}
+    return {m: label_free_figure(data) for m, data in found.items()}
+
+
 def _audit(study: Study, ranking: Ranking) -> dict[str, go.Figure]:
     survival = survival_figure(survival_data(study, ranking))
     return {"survival": survival, "foresight": foresight_figure(foresight_data(study, ranking))}
@@ -94,6 +110,20 @@ FIGURES: tuple[Figure, ...] = (
         "The variance between the finished trials, split between the settings, β and latent size together beyond their "
         "sum, and the seed, with 95 % bootstrap intervals. A setting is credited with what the others can't explain.",
         _moved,
+    ),
+    Figure(
+        "agreement",
+        "Do the scores agree?",
+        "Spearman’s ρ between every two scores, each turned so that more is better where a direction is: 1 where they "
+        "put the finished trials in the same order, −1 where they contradict each other.",
+        _agreement,
+    ),
+    Figure(
+        "label-free",
+        "Choosing without labels",
+        "UDR asks whether a trial’s latents are found again by the other seeds of its cell, and needs no labels. The "
+        "ring is the trial it picks; the regret is what that pick lacks to the best, blindly what a random pick lacks.",
+        _label_free,
     ),
     Figure(
         "rate-distortion",

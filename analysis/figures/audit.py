@@ -9,12 +9,12 @@ import numpy as np
 import pandas as pd
 import plotly.graph_objects as go
 
+from analysis.agreement import FEWEST, spearman
 from analysis.columns import column
 from analysis.figures.style import QUIET, BetaScale, axis, beta_groups, empty, layout
 from analysis.ranking import Ranking
 from analysis.trials import Study
 
-FEWEST = 4  # finished trials from which a rank correlation means anything
 DASHES = ("solid", "dash", "dot", "dashdot")
 
 
@@ -84,7 +84,7 @@ def foresight_data(study: Study, ranking: Ranking) -> Foresight:
             known = at[name].dropna() if name in at else pd.Series(dtype=float)
             both = [i for i in finished.index if i in known.index]
             enough = len(both) >= FEWEST
-            values.append(_spearman(known[both], finished.loc[both, name]) if enough else float("nan"))
+            values.append(spearman(known[both], finished.loc[both, name]) if enough else float("nan"))
     return Foresight(rungs, rho, len(finished))
 
 
@@ -109,9 +109,3 @@ def foresight_figure(data: Foresight) -> go.Figure:
         figure.add_trace(go.Scatter(name=column(name).title, hovertemplate=hover, meta={"ink": 1}, **place))
     figure.update_layout(showlegend=True)
     return figure
-
-
-def _spearman(first: pd.Series, second: pd.Series) -> float:
-    """The correlation of the ranks; NaN where one of both does not vary."""
-    a, b = (pd.to_numeric(s).rank().to_numpy(float) for s in (first, second))
-    return float(np.corrcoef(a, b)[0, 1]) if np.ptp(a) > 0 and np.ptp(b) > 0 else float("nan")

@@ -13,8 +13,8 @@ import pandas as pd
 import plotly.graph_objects as go
 
 from analysis.columns import column
-from analysis.figures.hover import point_template, trial_names
-from analysis.figures.style import QUIET, Key, axis, empty, key, layout, scatter
+from analysis.figures.marks import trial_names, trial_trace
+from analysis.figures.style import QUIET, Key, axis, empty, key, layout
 from analysis.ranking import Ranking
 from analysis.trials import Study
 
@@ -27,8 +27,8 @@ class RateDistortion:
     """What the figure shows.
 
     Attributes:
-        trials: trial_id, rate, distortion (nats per image), beta, latent_dim, name (words); finished trials with both
-            numbers.
+        trials: trial_id, x (rate), y (distortion; nats per image), beta, latent_dim, name (in words); finished trials
+            with both numbers.
         images: N of the data set: ln N nats name every image, a rate above it is spent on nothing new. None: unknown.
         key: to the marks.
     """
@@ -41,13 +41,13 @@ class RateDistortion:
 def rate_distortion_data(study: Study, ranking: Ranking) -> RateDistortion:
     """KL and reconstruction of the finished trials on the validation split."""
     trials = ranking.trials[ranking.trials["scored"]]
-    columns = ["trial_id", "rate", "distortion", "beta", "latent_dim", "name"]
+    columns = ["trial_id", "x", "y", "beta", "latent_dim", "name"]
     images = study.info.get("data", {}).get("images")
     if "kl" not in trials or "reconstruction" not in trials:
         return RateDistortion(pd.DataFrame(columns=columns), images, key(ranking))
-    table = trials.assign(rate=pd.to_numeric(trials["kl"]), distortion=pd.to_numeric(trials["reconstruction"]))
+    table = trials.assign(x=pd.to_numeric(trials["kl"]), y=pd.to_numeric(trials["reconstruction"]))
     table["name"] = trial_names(table)
-    known = np.isfinite(table[["rate", "distortion"]].to_numpy(float)).all(axis=1)
+    known = np.isfinite(table[["x", "y"]].to_numpy(float)).all(axis=1)
     return RateDistortion(table.loc[known, columns].reset_index(drop=True), images, key(ranking))
 
 
@@ -59,11 +59,7 @@ def rate_distortion_figure(data: RateDistortion) -> go.Figure:
     table, colors = data.trials, data.key.scale.axis()
     figure = go.Figure(layout=layout(TITLE, coloraxis=colors, xaxis=axis(x), yaxis=axis(y), showlegend=False))
     figure.add_traces(_equal_elbo(table))
-    marker = {"size": 10, "opacity": 0.85, "color": np.log10(table["beta"]), "coloraxis": "coloraxis"}
-    marker["symbol"] = [data.key.symbol[size] for size in table["latent_dim"]]
-    points = {"x": table["rate"], "y": table["distortion"], "customdata": table["trial_id"].tolist()}
-    points |= {"text": table["name"].tolist(), "hovertemplate": point_template(RATE, DISTORTION), "meta": {"trials": 1}}
-    figure.add_trace(scatter(len(table))(name="trials", mode="markers", marker=marker, **points))
+    figure.add_trace(trial_trace(table, data.key, RATE, DISTORTION, size=10))
     if data.images:
         note = {"text": f"ln N = {log(data.images):.2f} nats", "font": {"size": 11, "color": QUIET}}
         line = {"color": QUIET, "width": 1.2, "dash": "dash"}
@@ -73,8 +69,8 @@ def rate_distortion_figure(data: RateDistortion) -> go.Figure:
 
 def _equal_elbo(table: pd.DataFrame) -> list[go.Scatter]:
     """Lines of equal rate + distortion through the plane, behind the marks."""
-    total = table["rate"] + table["distortion"]
-    low, high = float(table["rate"].min()), float(table["rate"].max())
+    total = table["x"] + table["y"]
+    low, high = float(table["x"].min()), float(table["x"].max())
     ends = np.array([low, high]) if high > low else np.array([low - 1, low + 1])
     lines = []
     for level in np.unique(np.linspace(total.min(), total.max(), 5)):

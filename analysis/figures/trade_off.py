@@ -9,7 +9,7 @@ import pandas as pd
 import plotly.graph_objects as go
 
 from analysis.columns import Column, column, measured
-from analysis.figures.hover import cell_names, cell_template, cell_words, point_template, trial_names
+from analysis.figures.marks import cell_names, cell_template, cell_words, trial_names, trial_trace
 from analysis.figures.style import INK, QUIET, WEBGL_FROM, Key, axis, empty, key, layout, scatter
 from analysis.front import on_front
 from analysis.ranking import Ranking
@@ -70,14 +70,9 @@ def trade_off_figure(data: TradeOff) -> go.Figure:
         return empty(TITLE, titles[0], titles[1], "No trial has reported both scores yet")
     axes = {"coloraxis": data.key.scale.axis(), "xaxis": axis(titles[0]), "yaxis": axis(titles[1])}
     figure = go.Figure(layout=layout(TITLE, **axes))
-    trace = scatter(len(data.trials))
     for scored, name, suffix in ((False, "not finished", "-open"), (True, "seeds", "")):
         some = data.trials[data.trials["scored"] == scored]
-        marker = {"size": 7, "opacity": 0.65, "color": np.log10(some["beta"]), "coloraxis": "coloraxis"}
-        marker["symbol"] = [data.key.symbol[size] + suffix for size in some["latent_dim"]]
-        points = {"x": some["x"], "y": some["y"], "customdata": some["trial_id"].tolist()}
-        hover = {"text": some["name"].tolist(), "hovertemplate": point_template(data.x, data.y), "meta": {"trials": 1}}
-        figure.add_trace(trace(name=name, mode="markers", marker=marker, **points, **hover))
+        figure.add_trace(trial_trace(some, data.key, data.x, data.y, size=7, name=name, suffix=suffix))
     front = data.cells[data.cells["front"]].sort_values("x", ascending=data.x.mode != "max")
     line = {"color": INK, "width": 1.5, "dash": "dot", "shape": "hv"}
     steps = {"x": front["x"], "y": front["y"], "mode": "lines", "line": line, "hoverinfo": "skip"}

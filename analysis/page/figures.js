@@ -27,7 +27,10 @@ function dressTrace(trace) {
     if (trace.marker) dressed.marker = { ...trace.marker, color };
     if (trace.fillcolor) dressed.fillcolor = color;
   }
-  if (meta.ink) dressed.line = { ...trace.line, color: css("--ink") };
+  if (meta.ink) {
+    dressed.line = { ...trace.line, color: css("--ink") };
+    if (trace.marker) dressed.marker = { ...trace.marker, color: css("--ink") };
+  }
   if (meta.trial) dressed.visible = passes(byId.get(meta.trial));
   if (meta.trials || meta.cells) {
     const cells = new Set(study.trials.filter(passes).map((trial) => trial.cell));

@@ -1,4 +1,4 @@
-"""What a mark in a figure says when it is pointed at; every name is escaped."""
+"""Marks: the trials and cells of a study as points of a figure, and what they say; every name is escaped."""
 
 from __future__ import annotations
 
@@ -6,9 +6,12 @@ from collections.abc import Mapping
 from html import escape
 from typing import Any
 
+import numpy as np
 import pandas as pd
+import plotly.graph_objects as go
 
 from analysis.columns import Column, measured
+from analysis.figures.style import Key, scatter
 
 
 def trial_names(trials: pd.DataFrame) -> list[str]:
@@ -22,10 +25,30 @@ def trial_names(trials: pd.DataFrame) -> list[str]:
     ]
 
 
-def point_template(x: Column, y: Column) -> str:
-    """The hover template of a mark whose `text` says who it is and whose place says the rest."""
+def trial_trace(
+    table: pd.DataFrame, key: Key, x: Column, y: Column, *, size: int, name: str = "trials", suffix: str = ""
+) -> go.Scatter | go.Scattergl:
+    """A mark per trial, which the page filters and opens.
+
+    Args:
+        table: trial_id, x, y, beta, latent_dim, name.
+        key: to the marks.
+        x, y: the meaning of the places.
+        size: of a mark, in pixels.
+        name: of the trace.
+        suffix: "-open" for hollow marks.
+    """
+    marker = {"size": size, "opacity": 0.75, "color": np.log10(table["beta"]), "coloraxis": "coloraxis"}
+    marker["symbol"] = [key.symbol[latents] + suffix for latents in table["latent_dim"]]
     lines = "".join(f"<br>{c.title} %{{{a}:.4g}} {c.unit}" for a, c in (("x", x), ("y", y)))
-    return f"%{{text}}{lines}<extra></extra>"
+    points = {
+        "x": table["x"],
+        "y": table["y"],
+        "customdata": table["trial_id"].tolist(),
+        "text": table["name"].tolist(),
+    }
+    hover = {"hovertemplate": f"%{{text}}{lines}<extra></extra>", "meta": {"trials": 1}}
+    return scatter(len(table))(name=name, mode="markers", marker=marker, **points, **hover)
 
 
 def cell_names(cells: pd.DataFrame) -> list[str]:

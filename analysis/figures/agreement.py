@@ -1,0 +1,50 @@
+"""Whether the scores agree: tiles of rank correlations."""
+
+from __future__ import annotations
+
+import numpy as np
+import plotly.graph_objects as go
+
+from analysis.agreement import FEWEST, Agreement, agreement
+from analysis.columns import column
+from analysis.figures.style import DIVERGING, axis, empty, layout
+from analysis.ranking import Ranking
+
+OVER = {"trials": "Over trials", "cells": "Over cells, the seeds averaged out"}
+MOST = 14  # scores that have room
+
+
+def agreement_data(ranking: Ranking, over: str) -> Agreement:
+    """Rank correlations between the scores of the finished trials, or between the means of the cells."""
+    names = ranking.metrics[:MOST]
+    if over == "cells":
+        return agreement(ranking.cells, [f"{name}_mean" for name in names], names)
+    return agreement(ranking.trials[ranking.trials["scored"]], names, names)
+
+
+def agreement_figure(data: Agreement, over: str) -> go.Figure:
+    """A tile per pair below the diagonal: one end of the scale where both put the trials in the same order."""
+    below = np.where(np.tri(len(data.names), k=-1, dtype=bool), data.rho, np.nan)
+    if not np.isfinite(below).any():
+        return empty(OVER[over], "", "", f"This needs {FEWEST} finished {over}")
+    titles = [column(name).title for name in data.names]
+    text = [["" if np.isnan(r) else f"{r:.2f}".replace("-", "−") for r in row] for row in below]
+    tiles = go.Heatmap(
+        x=titles[:-1],
+        y=titles[1:],
+        z=below[1:, :-1],
+        text=[row[:-1] for row in text[1:]],
+        texttemplate="%{text}",
+        customdata=data.counts[1:, :-1],
+        hovertemplate=f"%{{y}}<br>%{{x}}<br>ρ = %{{text}} over %{{customdata}} {over}<extra></extra>",
+        colorscale=DIVERGING,
+        zmin=-1,
+        zmax=1,
+        showscale=False,
+        xgap=2,
+        ygap=2,
+        hoverongaps=False,
+        meta={"scale": "diverging"},
+    )
+    x, y = axis("", type="category", showgrid=False), axis("", type="category", showgrid=False, autorange="reversed")
+    return go.Figure(tiles, layout(OVER[over], xaxis=x, yaxis=y))

@@ -1,0 +1,60 @@
+"""Ranking without labels: what UDR would have picked, and what that costs in a score that needs labels."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+import plotly.graph_objects as go
+
+from analysis.columns import Column, column, measured
+from analysis.figures.marks import trial_names, trial_trace
+from analysis.figures.style import INK, Key, axis, key, layout
+from analysis.label_free import Regret, regret
+from analysis.ranking import Ranking
+
+
+@dataclass(frozen=True)
+class LabelFree:
+    """What the figure shows: the score, the trials with a UDR (trial_id, x: UDR, y: the score, beta, latent_dim, name;
+    the highest UDR first), the cost of following it, the key to the marks."""
+
+    column: Column
+    trials: pd.DataFrame
+    regret: Regret
+    key: Key
+
+
+def label_free_data(ranking: Ranking, score: str) -> LabelFree | None:
+    """UDR against a score over the finished trials; None where no trial has both."""
+    if "udr" not in ranking.trials or (cost := regret(ranking.trials, score)) is None:
+        return None
+    trials = ranking.trials.assign(x=lambda t: t["udr"], y=lambda t: pd.to_numeric(t[score]))
+    trials = trials[np.isfinite(trials[["x", "y"]]).all(axis=1)].sort_values("x", ascending=False, kind="stable")
+    trials = trials.assign(name=trial_names(trials))
+    columns = ["trial_id", "x", "y", "beta", "latent_dim", "name"]
+    return LabelFree(column(score), trials[columns].reset_index(drop=True), cost, key(ranking))
+
+
+def label_free_figure(data: LabelFree) -> go.Figure:
+    """A mark per finished trial, a ring around the one that UDR picks, the regret in words."""
+    x, title = column("udr"), data.column.title[0].upper() + data.column.title[1:]
+    axes = {"xaxis": axis(x.axis), "yaxis": axis(data.column.axis), "coloraxis": data.key.scale.axis()}
+    figure = go.Figure(layout=layout(title, showlegend=False, **axes))
+    figure.add_trace(trial_trace(data.trials, data.key, x, data.column, size=9))
+    pick = data.trials.iloc[0]
+    ring = {"size": 20, "symbol": "circle-open", "color": INK, "line": {"width": 1.5}}
+    place = {"x": [pick["x"]], "y": [pick["y"]], "mode": "markers", "marker": ring, "hoverinfo": "skip"}
+    figure.add_trace(go.Scatter(name="picked", meta={"ink": 1}, **place))
+    where = {"xref": "paper", "yref": "paper", "x": 0, "y": 1, "xanchor": "left", "yanchor": "bottom"}
+    figure.add_annotation(text=words(data), showarrow=False, font={"size": 12}, **where)
+    return figure
+
+
+def words(data: LabelFree) -> str:
+    """The regret: "picks 0.103, the best is 0.148: regret 0.045, blindly 0.061; ρ = 0.4"."""
+    of = data.regret
+    rho = "" if np.isnan(of.rho) else f"; ρ = {of.rho:.2f}".replace("-", "−")
+    numbers = (measured(v) for v in (of.picked, of.best, of.regret, of.chance))
+    return "picks {}, best {}: regret {}, blindly {}".format(*numbers) + rho
