@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from analysis.codes import CODES_FILE, Codes, write_codes
 from analysis.trials import append, event
 from bvae.data import FactorSpace
 
@@ -105,6 +106,18 @@ def write_study(directory: Path, trials: list[MadeTrial], name: str = "made") ->
     (directory / "ledger.jsonl").touch()
     append(directory / "ledger.jsonl", (e for t in trials for e in _events(t)))
     return directory
+
+
+def write_study_with_codes(directory: Path, trials: list[MadeTrial]) -> Path:
+    """The same, every trial with the place of a checkpoint, though no file, and with codes that are noise beside it."""
+    random = np.random.default_rng(0)
+    for trial in trials:
+        trial.checkpoint = f"tune/{trial.trial_id}/checkpoint.safetensors"
+        folder = directory / "tune" / trial.trial_id
+        folder.mkdir(parents=True)
+        mean = random.normal(size=(100, trial.latent_dim))
+        write_codes(folder / CODES_FILE, Codes(mean, np.ones(trial.latent_dim), np.arange(100)))
+    return write_study(directory, trials)
 
 
 def _events(trial: MadeTrial) -> Iterator[dict[str, Any]]:

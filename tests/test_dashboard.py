@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from constructed import MadeTrial, grid, write_study
+from constructed import MadeTrial, grid, write_study, write_study_with_codes
 
 from analysis import dashboard
 from analysis.dashboard import within_budget, write_dashboard
@@ -71,7 +71,8 @@ def test_the_page_may_ask_nobody_for_anything(tmp_path: Path) -> None:
 
 
 def test_every_figure_of_the_registry_is_on_the_page_in_order(tmp_path: Path) -> None:
-    html = page(tmp_path, grid())
+    study = read_study(write_study_with_codes(tmp_path / "study", grid()))
+    html = write_dashboard(study, rank(study), tmp_path / "dashboard.html").read_text(encoding="utf-8")
     places = [html.index(f'<section id="{f.name}">') for f in FIGURES]
     assert places == sorted(places)
     assert list(data_of(html)["figures"]) == [f.name for f in FIGURES]
