@@ -11,7 +11,6 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-pytestmark = pytest.mark.slow
 ROOT = Path(__file__).parents[1]
 BLOCK = re.compile(r'^```(python|diff) title="([^"]+)"\n(.*?)^```$', re.MULTILINE | re.DOTALL)
 NEW = "worst_mig or threshold or narrow or speed or registries or usable or one_way"
@@ -53,11 +52,17 @@ def run(folder: Path, *arguments: str) -> None:
     assert done.returncode == 0, done.stdout[-4000:] + done.stderr[-4000:]
 
 
+def test_every_recipe_fits_the_project_as_it_is(extended):
+    assert (extended / "analysis" / "metrics" / "worst_mig.py").is_file()
+
+
+@pytest.mark.slow
 def test_a_new_part_is_held_to_its_rules(extended):
     run(extended, "ruff", "check", "bvae", "analysis", "study")
     run(extended, "pytest", "-q", "-x", "-k", NEW, *(f"tests/test_{name}.py" for name in RULES))
 
 
+@pytest.mark.slow
 def test_a_new_part_is_used_by_a_study(extended, small_npz, tmp_path):
     axes = ("--objective", "beta", "threshold", "--architecture", "narrow", "--adam-epsilon", "1e-8", "1e-4")
     size = ("--beta", "4", "--latent-dim", "3", "--seed", "0", "--steps", "8", "--grace-period", "4")
