@@ -14,7 +14,7 @@ from analysis.trials import append, cut_torn_line, event, read_ledger
 from bvae.checkpoint import CheckpointError, load
 from study.decision import Decision
 from study.live import View
-from study.pareto_asha import ParetoASHA
+from study.schedulers import RecordedScheduler, name_of
 from study.standings import Filed
 from study.trainable import CHECKPOINT_FILE
 
@@ -47,11 +47,6 @@ class Progress:
     events: list[Event]
 
 
-def name_of(trial: Trial) -> str:
-    """The trial's name in the ledger: Tune's own ids change from run to run."""
-    return str(trial.config["assignment"]["trial_id"])
-
-
 class LedgerCallback(Callback):
     """Writes what happens to the ledger and shows the same events in the live view.
 
@@ -60,7 +55,7 @@ class LedgerCallback(Callback):
     """
 
     def __init__(
-        self, run_directory: Path, scheduler: ParetoASHA | None, view: View, progress: Progress | None = None
+        self, run_directory: Path, scheduler: RecordedScheduler | None, view: View, progress: Progress | None = None
     ) -> None:
         self._run_directory = run_directory
         self._scheduler = scheduler
@@ -214,7 +209,7 @@ def _newest_whole(name: str, checkpoints: dict[int, Path], notice: Callable[[str
     return None
 
 
-def restore_decisions(scheduler: ParetoASHA, events: Sequence[Event]) -> None:
+def restore_decisions(scheduler: RecordedScheduler, events: Sequence[Event]) -> None:
     """Fill a new scheduler's rungs with what the ledger says was decided, in the same order."""
     configs: dict[str, dict[str, Any]] = {}
     reports: dict[tuple[str, int], Event] = {}

@@ -16,14 +16,15 @@ from analysis.trials import RunDirectoryError
 from bvae import data
 from bvae.config import TrialConfig
 from study import cluster
+from study.checks import check
 from study.directory import agree, begin, check_writable, describe, held
 from study.estimate import print_plan
 from study.lanes import Lane
-from study.ledger import LedgerCallback, Progress, name_of, read_progress, restore_decisions
+from study.ledger import LedgerCallback, Progress, read_progress, restore_decisions
 from study.live import View
-from study.pareto_asha import ParetoASHA
 from study.run import INTERRUPTED, Options, interrupt_on_sigterm
-from study.space import Settings, check, plan, trial_id
+from study.schedulers import RecordedScheduler, make_scheduler, name_of
+from study.space import Settings, plan, trial_id
 from study.trainable import Assignment, check_scorable, run_trial
 from study.yardsticks import YardstickCallback, settle
 
@@ -47,7 +48,7 @@ def run(options: Options, console: Console) -> int:
     store = data.load(source)
     trials = {trial_id(config): config for config in plan(settings, store.image_shape[0])}
     check_scorable(store, next(iter(trials.values())), settings.score_images)
-    scheduler = _scheduler(settings)
+    scheduler = make_scheduler(settings, OBJECTIVES)
     rungs = scheduler.rungs if scheduler else []
     if options.dry_run:
         console.print(f"[bold]{name}[/]", end=" ")
@@ -87,19 +88,6 @@ def run(options: Options, console: Console) -> int:
         return _finish(console, directory, store, settings, len(trials))
 
 
-def _scheduler(settings: Settings) -> ParetoASHA | None:
-    if settings.scheduler == "fifo":
-        return None
-    return ParetoASHA(
-        OBJECTIVES,
-        time_attr="step",
-        max_t=settings.steps,
-        grace_period=settings.grace_period,
-        reduction_factor=settings.reduction_factor,
-        key=name_of,
-    )
-
-
 def _assignments(
     waiting: Sequence[str], trials: dict[str, TrialConfig], settings: Settings, rungs: Sequence[int],
     source: str | None, lane: Lane, progress: Progress | None,
@@ -126,7 +114,7 @@ def _assignments(
 
 
 def _tune(
-    assignments: list[dict[str, Any]], directory: Path, scheduler: ParetoASHA | None, view: View,
+    assignments: list[dict[str, Any]], directory: Path, scheduler: RecordedScheduler | None, view: View,
     callbacks: list[tune.Callback], lane: Lane, concurrent: int, max_failures: int,
 ) -> None:  # fmt: skip
     """One run of Ray Tune over the trials that are left. Each run has a folder of its own under tune/."""

@@ -16,9 +16,7 @@ from typing import Any, Literal
 
 import numpy as np
 
-from bvae.config import ConfigError, TrialConfig
-
-SCHEDULERS = ("pareto-asha", "fifo")
+from bvae.config import TrialConfig
 
 
 @dataclass(frozen=True)
@@ -41,7 +39,15 @@ class Settings:
         steps: gradient steps of a trial that nothing stops.
         grace_period: no trial is stopped before this step: the first rung.
         reduction_factor: one trial in so many goes on from each rung.
-        scheduler: pareto-asha, or fifo: every trial runs to its end.
+        scheduler: pareto-asha (judges reconstruction and MIG at once), asha (Ray's own, on one metric), fifo (every
+            trial runs to its end) or random (as fifo, for a random search).
+        metric: asha: the metric that it judges; one without β in it.
+        brackets: pareto-asha: so many groups of trials that never meet; each later one is first judged a rung later.
+        strata: pareto-asha: shared ranks all trials together, beta those of one β among themselves.
+        stop: pareto-asha: hard stops whoever is not good enough; soft never the last trial of a cell.
+        soft_until: soft stop: the step from which on it is hard; by default never.
+        audit: pareto-asha: the share of the stopped trials that run on to their end, to learn what stopping loses.
+        scheduler_seed: of brackets and audits.
         report_every: steps between reports; rungs are reported besides.
         score_images: images of each split that are encoded for the scores.
         final_scores: metrics at the last step: cheap, as at every report, or full, with DCI and others (25 s each).
@@ -68,6 +74,13 @@ class Settings:
     grace_period: int = 220
     reduction_factor: float = 3.0
     scheduler: str = "pareto-asha"
+    metric: str | None = None
+    brackets: int = 1
+    strata: Literal["shared", "beta"] = "shared"
+    stop: Literal["hard", "soft"] = "hard"
+    soft_until: int | None = None
+    audit: float = 0.0
+    scheduler_seed: int = 0
     report_every: int = 330
     score_images: int = 3_000
     final_scores: Literal["cheap", "full"] = "cheap"
@@ -115,43 +128,6 @@ PRESETS = {
 AXES = tuple(f.name for f in fields(TrialConfig) if str(Settings.__annotations__.get(f.name, "")).startswith("tuple"))
 # What only says which trials there are, and changes nothing in one: a study may be extended in these.
 EXTENDABLE = (*AXES, "beta_range", "latent_dim_range", "learning_rate_range", "num_samples", "plan_seed")
-
-
-def check(settings: Settings) -> None:
-    """Refuse settings that no study can be made of; `plan` refuses the values of single trials.
-
-    Raises:
-        ConfigError: a value is outside what is allowed.
-    """
-    if settings.scheduler not in SCHEDULERS:
-        raise ConfigError(f"scheduler is {settings.scheduler!r}; it must be one of {', '.join(SCHEDULERS)}")
-    for name in ("steps", "grace_period", "report_every", "score_images"):
-        if getattr(settings, name) < 1:
-            raise ConfigError(f"{name} is {getattr(settings, name)}; it must be at least 1")
-    if settings.grace_period > settings.steps:
-        raise ConfigError(
-            f"grace_period is {settings.grace_period}, above steps ({settings.steps}): "
-            "no trial would ever be judged; choose a grace_period of at most steps"
-        )
-    if not 1 < settings.reduction_factor < math.inf:
-        raise ConfigError(f"reduction_factor is {settings.reduction_factor}; it must be a finite number above 1")
-    for name in AXES:
-        if not getattr(settings, name):
-            raise ConfigError(f"{name} has no value; give at least one")
-        if len(set(getattr(settings, name))) != len(getattr(settings, name)):
-            raise ConfigError(f"{name} names a value twice: {' '.join(map(str, getattr(settings, name)))}")
-    _check_ranges(settings)
-
-
-def _check_ranges(settings: Settings) -> None:
-    ranges = {name: value for name in AXES if (value := getattr(settings, f"{name}_range", None))}
-    if settings.num_samples is None and ranges:
-        raise ConfigError(f"{next(iter(ranges))}_range is for random search; add --num-samples")
-    if settings.num_samples is not None and settings.num_samples < 1:
-        raise ConfigError(f"num_samples is {settings.num_samples}; it must be at least 1")
-    for name, (low, high) in ranges.items():
-        if not 0 < low < high < math.inf:
-            raise ConfigError(f"{name}_range is {low} to {high}; it must be two finite numbers with 0 < low < high")
 
 
 def plan(settings: Settings, channels: int = 1) -> list[TrialConfig]:
