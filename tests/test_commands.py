@@ -21,7 +21,8 @@ from bvae import checkpoint, export
 from bvae.config import TrialConfig, UserError
 from bvae.training import train
 from study import run as study_run
-from study.space import check, plan
+from study.checks import check
+from study.space import plan
 
 ROOT = Path(__file__).parents[1]
 PAGES = [ROOT / "README.md", *ROOT.glob("CONTRIBUTING.md"), *sorted((ROOT / "docs").rglob("*.md"))]
