@@ -1,4 +1,5 @@
-"""python -m analysis RUN_DIR: (re)build a study's report from its files alone, wherever they were copied to."""
+"""python -m analysis RUN_DIR [RUN_DIR ...]: (re)build a study's report from its files alone, wherever they were copied
+to; of several studies, one report of all their trials."""
 
 from __future__ import annotations
 
@@ -18,7 +19,13 @@ from analysis.trials import RunDirectoryError
 def main(arguments: Sequence[str] | None = None) -> int:
     """Build the report and print the ranking; 0, or 2 after one sentence about what is wrong with the arguments."""
     parser = argparse.ArgumentParser(prog="python -m analysis", description=__doc__)
-    parser.add_argument("run_directory", type=Path, help="the study's folder, with study.json and ledger.jsonl")
+    parser.add_argument(
+        "run_directory",
+        type=Path,
+        nargs="+",
+        help="folder of a study, with its study.json and ledger.jsonl",
+    )
+    parser.add_argument("--out", type=Path, help="folder for the report (default RUN_DIR/report); needed for several")
     parser.add_argument("--best", type=int, default=BEST, help="trials that get traversal GIFs (default %(default)s)")
     parser.add_argument("--data", type=Path, help="the study's .npz, where it lies elsewhere on this machine")
     parser.add_argument(
@@ -34,6 +41,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             raise RunDirectoryError(f"--best must be 0 or more, got {options.best}")
         report = build_report(
             options.run_directory,
+            out=options.out,
             traversals=not options.no_traversals,
             best=options.best,
             span=options.range,

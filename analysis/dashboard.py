@@ -90,7 +90,7 @@ def render(study: Study, ranking: Ranking, sheets: Mapping[str, Mapping[str, Any
         figures="".join(sections),
         traversals=_gallery(sheets),
         asked=markup.asked(study.info),
-        built=escape(f"{alive}Built on {built} from {study.directory.name}/ledger.jsonl."),
+        built=escape(f"{alive}Built on {built} from the ledger of {study.info['name']}."),
         data=safe_json(page_data(study, ranking, panels, sheets)),
         plotly=get_plotlyjs(),
         javascript=scripts,

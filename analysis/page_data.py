@@ -80,7 +80,7 @@ def _trials(study: Study, ranking: Ranking, scores: Sequence[str]) -> dict[str, 
     trials = ranking.trials
     config = [c for c in study.trials.columns if c not in BOOKKEEPING and c != "seed"]
     varying = [c for c in config if c in ranking.settings]
-    kept = ("rank", "cell", "beta", "latent_dim", "seed", "status", "step", "checkpoint")
+    kept = ("study", "rank", "cell", "beta", "latent_dim", "seed", "status", "step", "checkpoint")
     decisions: dict[str, list[list[Any]]] = {}
     made = study.decisions
     for trial_id, *of in zip(made["trial_id"], *(made[c] for c in ("rung", "step", "keep", "reason")), strict=True):

@@ -27,6 +27,7 @@ from analysis.uncertainty import bootstrap_means, front_probability, seeds_to_se
 
 BOOKKEEPING = (
     "trial_id",
+    "study",
     "status",
     "step",
     "attempts",
@@ -219,6 +220,8 @@ def _cells(trials: pd.DataFrame, number: pd.Series, config: list[str], metrics: 
     over = scored[[*metrics, *tests]].apply(pd.to_numeric).groupby(number[scored.index])
     for part, values in (("mean", over.mean()), ("std", over.std()), ("median", over.median()[list(metrics)])):
         cells = cells.join(values.add_suffix(f"_{part}"))
+    if "study" in trials:
+        cells["study"] = groups["study"].agg(lambda names: " + ".join(dict.fromkeys(names)))
     cells["trial_ids"] = groups["trial_id"].agg(list)
     return cells
 

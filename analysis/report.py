@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import importlib.util
 import os
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from analysis.dashboard import write_dashboard
+from analysis.join import join
 from analysis.ranking import Ranking, rank, write_ranking
 from analysis.sheets import read_sheets, write_portraits
 from analysis.traversals import Range
@@ -46,19 +48,21 @@ class Report:
 
 
 def build_report(
-    run_directory: str | Path,
+    run_directory: str | Path | Sequence[str | Path],
     *,
+    out: Path | None = None,
     traversals: bool = True,
     best: int = BEST,
     sheets: int = SHEETS,
     span: Range = "prior",
     store: ImageStore | None = None,
 ) -> Report:
-    """(Re)build report/ and scores.parquet of a run directory. Each file is replaced as a whole; a reader sees old or
-    new.
+    """(Re)build report/ and scores.parquet of a run directory, or one report of several that are joined. Each file is
+    replaced as a whole; a reader sees old or new.
 
     Args:
-        run_directory: with study.json and ledger.jsonl; checkpoints where traversals are wanted.
+        run_directory: with study.json and ledger.jsonl; checkpoints where traversals are wanted. Several are joined.
+        out: the folder for the report, scores.parquet with it; needed for several run directories.
         traversals: draw those of trials not drawn before; without, the dashboard still plays the ones that lie there.
         best: how many trials get GIFs.
         sheets: how many trials' traversals the dashboard plays, as far as its size budget reaches.
@@ -69,24 +73,36 @@ def build_report(
         RunDirectoryError: it is not a run directory, or its ledger has no trial yet.
         OSError: the folder is not writable.
     """
-    study = read_study(run_directory)
-    if study.trials.empty:
-        raise RunDirectoryError(f"{study.directory}: the ledger has no trial yet, so there is nothing to report")
+    study, joined = _study(run_directory, out)
     ranking = rank(study)
-    folder = study.directory / "report"
-    folder.mkdir(exist_ok=True)
-    write_scores(study, study.directory / "scores.parquet")
+    folder = out or study.directory / "report"
+    folder.mkdir(exist_ok=True, parents=out is not None)
+    scores = folder / "scores.parquet" if out else study.directory / "scores.parquet"
+    write_scores(study, scores)
     write_ranking(ranking, folder / "ranking.csv")
     write_csv(study.yardsticks, folder / "yardsticks.csv")
     _write_loss_curves(study, folder / "loss_curves.csv")
-    notes = _draw_traversals(study, ranking, folder, store, best, sheets, span) if traversals else []
+    notes = joined + (_draw_traversals(study, ranking, folder, store, best, sheets, span) if traversals else [])
     drawn = read_sheets(folder, ranking)
     dashboard = write_dashboard(study, ranking, folder / "dashboard.html", drawn, notes)
     gifs = sorted((p for p in (folder / "gif").glob("*") if p.name.isdigit()), key=lambda p: int(p.name))
     csv, curves = folder / "ranking.csv", folder / "loss_curves.csv"
-    return Report(
-        folder, dashboard, csv, curves, study.directory / "scores.parquet", tuple(gifs), tuple(notes), ranking
-    )
+    return Report(folder, dashboard, csv, curves, scores, tuple(gifs), tuple(notes), ranking)
+
+
+def _study(run_directory: str | Path | Sequence[str | Path], out: Path | None) -> tuple[Study, list[str]]:
+    """The study that is reported, and sentences about how it was joined."""
+    directories = [run_directory] if isinstance(run_directory, (str, Path)) else list(run_directory)
+    if out and (out / "study.json").exists():
+        raise RunDirectoryError(f"{out} is a study's run directory; choose another folder for the report")
+    studies = [read_study(directory) for directory in directories]
+    if empty := [str(s.directory) for s in studies if s.trials.empty]:
+        raise RunDirectoryError(f"{empty[0]}: the ledger has no trial yet, so there is nothing to report")
+    if len(studies) == 1:
+        return studies[0], []
+    if out is None:
+        raise RunDirectoryError(f"{len(studies)} run directories make one joined report; say where it goes with --out")
+    return join(studies, out)
 
 
 def _draw_traversals(

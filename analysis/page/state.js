@@ -4,7 +4,7 @@
 const study = JSON.parse(document.getElementById("study").textContent);
 study.trials = unfolded(study.trials);
 const byId = new Map(study.trials.map((trial) => [trial.id, trial]));
-const filter = { beta: new Set(), latent_dim: new Set(), status: new Set(), brushed: null };
+const filter = { study: new Set(), beta: new Set(), latent_dim: new Set(), status: new Set(), brushed: null };
 const listeners = []; // Called after the filter or the theme changed.
 
 // The trials come as columns, each fact once; the page works with one object per trial.
@@ -73,10 +73,10 @@ function rampColor(place) {
 function passes(trial, brushed = true) {
   const some = (name) => !filter[name].size || filter[name].has(trial[name]);
   const picked = !brushed || !filter.brushed || filter.brushed.has(trial.id);
-  return some("beta") && some("latent_dim") && some("status") && picked;
+  return some("study") && some("beta") && some("latent_dim") && some("status") && picked;
 }
 
-const filtering = () => filter.beta.size || filter.latent_dim.size || filter.status.size || filter.brushed;
+const filtering = () => filter.study.size || filter.beta.size || filter.latent_dim.size || filter.status.size || filter.brushed;
 
 function shown(value, digits = 3) {
   if (value === null || value === undefined || Number.isNaN(value)) return "–";
@@ -88,11 +88,11 @@ function shown(value, digits = 3) {
 // The chips double as the legend of every figure.
 function drawFilters() {
   const bar = document.getElementById("filters");
-  const words = { beta: "β", latent_dim: "latents", status: "ended" };
+  const words = { study: "study", beta: "β", latent_dim: "latents", status: "ended" };
   bar.replaceChildren();
   for (const name of Object.keys(words)) {
     const values = [...new Set(study.trials.map((trial) => trial[name]))].sort((a, b) => (a > b ? 1 : -1));
-    if (values.length > 12 || (name === "status" && values.length < 2)) continue;
+    if (values.length > 12 || (["study", "status"].includes(name) && values.length < 2)) continue;
     const chips = values.map((value) => {
       const like = study.trials.find((trial) => trial[name] === value);
       const icon = { beta: { ramp: like.ramp }, latent_dim: { symbol: like.symbol } }[name];

@@ -4,7 +4,8 @@ const sorting = { by: null, down: false };
 let whole = false;
 
 function columns() {
-  const words = [["id", "trial", "words"], ...study.settings.map(([key, title]) => [key, title]), ["seed", "seed"], ["status", "ended", "words"], ["step", "step"]];
+  const joined = study.trials.some((trial) => trial.study) ? [["study", "study", "words"]] : [];
+  const words = [["id", "trial", "words"], ...joined, ...study.settings.map(([key, title]) => [key, title]), ["seed", "seed"], ["status", "ended", "words"], ["step", "step"]];
   const scores = study.scores.map(([key, title]) => [`scores.${key}`, title]);
   return [["rank", "#"], ...words, ...scores, ["why", "why it ended there", "why"]];
 }
