@@ -44,6 +44,7 @@ def desk(tmp_path_factory, small_npz, small_store):
     """A folder that holds what the pages speak of."""
     folder = tmp_path_factory.mktemp("desk")
     build_report(write_study(folder / "runs" / "quick", grid()), traversals=False)
+    write_study(folder / "runs" / "more", grid(betas=(16,)), name="more")
     shutil.copy(small_npz, folder / "my_images.npz")
     [report] = train(TrialConfig(architecture="burgess", latent_dim=3, steps=1, batch_size=8), small_store, [1])
     checkpoint.save(folder / "checkpoint.safetensors", report.checkpoint())
