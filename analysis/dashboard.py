@@ -20,13 +20,14 @@ import numpy as np
 from plotly.offline import get_plotlyjs
 
 from analysis import markup
+from analysis.atlas import Atlas, atlases
 from analysis.figures import FIGURES
 from analysis.page_data import page_data, safe_json
 from analysis.ranking import Ranking
 from analysis.summary import front_sentence
 from analysis.trials import Study
 
-SCRIPTS = ("state.js", "figures.js", "traversals.js", "trials.js", "start.js")
+SCRIPTS = ("state.js", "figures.js", "traversals.js", "atlas.js", "trials.js", "start.js")
 MEGABYTE = 1_000_000
 SHEET_BUDGET = 15 * MEGABYTE  # Of base64 text; Plotly takes 5 MB and 100 trials' numbers less than 2: 25 MB in all.
 RANKED = (
@@ -72,6 +73,7 @@ def render(study: Study, ranking: Ranking, sheets: Mapping[str, Mapping[str, Any
     """The page as text."""
     page = files("analysis") / "page"
     panels = {f.name: f.panels(study, ranking) for f in FIGURES}
+    pages = atlases(ranking, sheets, study.info["data"]["factor_names"])
     sections = [_section(f, panels[f.name]) for f in FIGURES if panels[f.name]]
     scripts = "\n".join((page / name).read_text(encoding="utf-8") for name in SCRIPTS)
     built = datetime.now(timezone.utc).astimezone().strftime("%A %d %B %Y, %H:%M %Z")
@@ -88,10 +90,10 @@ def render(study: Study, ranking: Ranking, sheets: Mapping[str, Mapping[str, Any
         ranking=markup.ranking_table(ranking) + markup.separation_note(ranking),
         preferences=markup.preference_bar(ranking),
         figures="".join(sections),
-        traversals=_gallery(sheets),
+        traversals=_gallery(sheets) + _atlas(pages),
         asked=markup.asked(study.info),
         built=escape(f"{alive}Built on {built} from the ledger of {study.info['name']}."),
-        data=safe_json(page_data(study, ranking, panels, sheets)),
+        data=safe_json(page_data(study, ranking, panels, sheets, pages)),
         plotly=get_plotlyjs(),
         javascript=scripts,
     )
@@ -125,3 +127,15 @@ def _gallery(sheets: Mapping[str, Mapping[str, Any]]) -> str:
     )
     head = f'<h2>Traversals</h2><p class="caption">{words}</p>'
     return f'<section id="traversals">{head}<div class="gallery"></div></section>'
+
+
+def _atlas(pages: Sequence[Atlas]) -> str:
+    if not pages:
+        return ""
+    words = (
+        "One factor across the trials that finished: each tile moves the latent that a trial has for it, all from the "
+        "same test image and turned the same way, by one slider. Click a tile to open its trial. The same as GIFs: "
+        "atlas/<factor>.gif beside this file."
+    )
+    head = f"<h2>Atlas</h2><p class='caption'>{escape(words)}</p>"
+    return f'<section id="atlas">{head}<div class="atlas"></div></section>'

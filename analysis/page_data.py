@@ -10,11 +10,13 @@ import base64
 import json
 import math
 from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
+from analysis.atlas import Atlas
 from analysis.columns import column
 from analysis.figures import FIGURES
 from analysis.figures.marks import cell_names, trial_names
@@ -30,7 +32,11 @@ PACKED = 50  # Figures keep arrays of so many numbers as packed single-precision
 
 
 def page_data(
-    study: Study, ranking: Ranking, panels: Mapping[str, Mapping[str, Any]], sheets: Mapping[str, Any]
+    study: Study,
+    ranking: Ranking,
+    panels: Mapping[str, Mapping[str, Any]],
+    sheets: Mapping[str, Any],
+    pages: Sequence[Atlas],
 ) -> dict[str, Any]:
     """Everything that the page's scripts read, as one JSON-able dictionary."""
     scores = [m for m in ranking.metrics if ranking.trials[m].notna().any()]
@@ -66,6 +72,7 @@ def page_data(
         "curves": {m: {"title": title(m), "axis": column(m).axis, "values": _curves(study, m)} for m in CURVES},
         "figures": figures,
         "sheets": sheets,
+        "atlas": [asdict(page) for page in pages],
     }
 
 

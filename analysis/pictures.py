@@ -58,13 +58,14 @@ def captioned(frames: Frames, words: Sequence[str], places: Sequence[float], sca
     return out
 
 
-def sheet(grid: Frames, heads: Sequence[Sequence[str]], sides: Sequence[Side] = ()) -> Frames:
+def sheet(grid: Frames, heads: Sequence[Sequence[str]], sides: Sequence[Side] = (), corner: str = "") -> Frames:
     """Tiles with their labels.
 
     Args:
         grid: (R, K, C, H, W).
         heads: lines above the columns, (K,) words each; the first in ink, those below it softer.
         sides: what stands left of the R rows; none: nothing does.
+        corner: what stands above them.
 
     Returns:
         (C, height, width) uint8.
@@ -82,6 +83,8 @@ def sheet(grid: Frames, heads: Sequence[Sequence[str]], sides: Sequence[Side] = 
     if not sides:
         return out
     left = np.full((channels, out.shape[1], SIDE), PAPER, np.uint8)
+    if heads:
+        left[:, :LINE] = written(corner, SIDE, LINE)
     for row, side in enumerate(sides):
         top = LINE * len(heads) + row * (height + GAP)
         left[:, top : top + height] = _beside(side, height)
@@ -141,9 +144,9 @@ def _save(path: Path, picture: Image.Image, kind: str, **options: object) -> Non
 
 
 def _beside(side: Side, height: int) -> NDArray[np.uint8]:
-    """What stands left of a row, (height, SIDE)."""
+    """What stands left of a row, (height, SIDE): as many lines as there is room for."""
     out = np.full((height, SIDE), PAPER, np.uint8)
-    for i, line in enumerate(side.lines):
+    for i, line in enumerate(side.lines[: (height - 4) // LINE]):
         top = 4 + LINE * i
         out[top : top + LINE] = written(line, SIDE, LINE, SOFT if i and side.ink == INK else side.ink)
     top, full = 8 + LINE * len(side.lines), SIDE - 18

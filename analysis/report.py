@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from analysis.atlas import atlases, write_atlases
 from analysis.dashboard import write_dashboard
 from analysis.join import join
 from analysis.ranking import Ranking, rank, write_ranking
@@ -84,6 +85,7 @@ def build_report(
     _write_loss_curves(study, folder / "loss_curves.csv")
     notes = joined + (_draw_traversals(study, ranking, folder, store, best, sheets, span) if traversals else [])
     drawn = read_sheets(folder, ranking)
+    write_atlases(folder, atlases(ranking, drawn, study.info["data"]["factor_names"]), drawn)
     dashboard = write_dashboard(study, ranking, folder / "dashboard.html", drawn, notes)
     gifs = sorted((p for p in (folder / "gif").glob("*") if p.name.isdigit()), key=lambda p: int(p.name))
     csv, curves = folder / "ranking.csv", folder / "loss_curves.csv"

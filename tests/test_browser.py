@@ -30,16 +30,16 @@ NAME = "made <script>document.title='stolen'</script>"
 
 @pytest.fixture(scope="module")
 def dashboard(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A study of 24 trials; its best has a sheet of frames whose brightness is the column's number."""
+    """A study of 24 trials; its best two have sheets of frames whose brightness is the column's number."""
     directory = write_study(tmp_path_factory.mktemp("browser") / "study", grid(), NAME)
     study = read_study(directory)
     ranking = rank(study)
-    best = str(ranking.trials["trial_id"].iloc[0])
     latents = [Latent(1, 2.5, "scale"), Latent(0, 0.001)]
     frames = np.broadcast_to(np.arange(13, dtype=np.uint8)[:, None, None, None] * 20, (1, 2, 13, 1, 64, 64))
     images, values = frames[0, 0, :2], np.tile(VALUES, (2, 1))
     drawn = Portrait(latents, values, frames, images, images, np.zeros((2, 2), np.float32), lambda codes: codes)
-    write_sheet(sheet_path(directory, best), drawn, {"trial_id": best, "range": "prior"})
+    for best in ranking.trials["trial_id"].iloc[:2]:
+        write_sheet(sheet_path(directory, best), drawn, {"trial_id": best, "range": "prior"})
     return write_dashboard(study, ranking, directory / "dashboard.html", read_sheets(directory, ranking))
 
 
@@ -180,14 +180,29 @@ def test_traversals_move_stop_and_follow_the_slider(page: Any) -> None:
     position = "(node) => node.style.backgroundPosition"
     before = frame.evaluate(position)
     page.wait_for_function(f"(was) => ({position})(document.querySelector('#traversals .frame')) !== was", arg=before)
-    page.locator("#traversals").get_by_role("button", name="Pause").click()
+    page.locator("#traversals").get_by_role("button", name="Pause").first.click()
     slider = page.locator("#traversals input").first
     slider.fill("12")
     assert frame.evaluate(position).startswith("100% 0%")
     slider.fill("0")
     page.wait_for_timeout(300)
     assert frame.evaluate(position).startswith("0% 0%")
-    assert page.locator("#traversals .tile.dead").count() == 1
+    assert page.locator("#traversals .tile.dead").count() == 2  # One of each trial.
+
+
+def test_one_slider_moves_the_whole_atlas_and_a_tile_opens_its_trial(page: Any) -> None:
+    atlas = page.locator("#atlas")
+    atlas.scroll_into_view_if_needed()
+    atlas.locator("input").fill("12")
+    frames = atlas.locator(".place .frame:not(.none)")
+    positions = [frames.nth(i).evaluate("(node) => node.style.backgroundPosition") for i in range(frames.count())]
+    assert positions == ["100% 0%"] * 2
+    tile = atlas.locator(".place:has(.frame:not(.none))").first
+    tile.click()
+    page.wait_for_selector("dialog[open]")
+    assert page.locator("dialog h2").inner_text().strip() == tile.get_attribute("data-trial")
+    page.keyboard.press("Escape")
+    page.wait_for_selector("dialog", state="hidden")
 
 
 def test_the_table_sorts(page: Any) -> None:

@@ -161,4 +161,4 @@ def test_the_page_is_replaced_as_a_whole(tmp_path: Path, monkeypatch: pytest.Mon
 def test_page_data_needs_no_decisions(tmp_path: Path) -> None:
     study = read_study(write_study(tmp_path / "study", [MadeTrial("a", last=50, status="unfinished")]))
     assert isinstance(study, Study)
-    assert page_data(study, rank(study), {f.name: {} for f in FIGURES}, {})["trials"]["decisions"] == [[]]
+    assert page_data(study, rank(study), {f.name: {} for f in FIGURES}, {}, [])["trials"]["decisions"] == [[]]

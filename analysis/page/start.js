@@ -15,6 +15,7 @@ colorMarks();
 placeFigures();
 drawFilters();
 placeTraversals();
+placeAtlas();
 drawTrials();
 drawPlots();
 const opened = /^#trial=(.+)$/.exec(location.hash);

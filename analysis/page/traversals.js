@@ -7,12 +7,7 @@ function traversal(sheet) {
   const figure = element("figure", { class: "traversal" });
   const { columns } = sheet;
   const player = { tiles: [], columns, phase: (columns - 1) / 2, playing: !still };
-  const play = element("button", { type: "button", class: "chip" }, player.playing ? "Pause" : "Play");
-  play.addEventListener("click", () => {
-    player.playing = !player.playing;
-    player.tiles.forEach((tile) => (tile.held = false));
-    play.textContent = player.playing ? "Pause" : "Play";
-  });
+  const play = playButton(player);
   const trial = byId.get(sheet.trial_id);
   const name = element("button", { type: "button", class: "link", onclick: () => openTrial(sheet.trial_id) }, sheet.trial_id);
   const heading = element("h3", {}, trial ? mark(trial) : null, `${trial?.rank ? `#${trial.rank} ` : ""}${trial?.label ?? ""} `);
@@ -38,6 +33,16 @@ function traversal(sheet) {
   players.set(figure, player);
   seen.observe(figure);
   return figure;
+}
+
+function playButton(player) {
+  const play = element("button", { type: "button", class: "chip" }, player.playing ? "Pause" : "Play");
+  play.addEventListener("click", () => {
+    player.playing = !player.playing;
+    player.tiles.forEach((tile) => (tile.held = false));
+    play.textContent = player.playing ? "Pause" : "Play";
+  });
+  return play;
 }
 
 function frameOf(sheet, label) {
