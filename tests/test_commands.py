@@ -92,6 +92,8 @@ def test_a_command_does_what_it_says(command, desk, monkeypatch):
             plan_study(arguments)
         case ["python", "-m", "analysis", *arguments]:
             assert analysis_main.main(arguments) == 0
+        case ["python", "-m", "analysis.traversals", *arguments]:
+            assert traversals.main(arguments) == 0
         case ["python", "-m", "bvae.export", *arguments]:
             assert export.main(arguments) == 0
         case ["python", path, *_] if path.startswith("examples/"):
