@@ -76,15 +76,14 @@ def render(study: Study, ranking: Ranking, sheets: Mapping[str, Mapping[str, Any
     pages = atlases(ranking, sheets, study.info["data"]["factor_names"])
     sections = [_section(f, panels[f.name]) for f in FIGURES if panels[f.name]]
     scripts = "\n".join((page / name).read_text(encoding="utf-8") for name in SCRIPTS)
-    built = datetime.now(timezone.utc).astimezone().strftime("%A %d %B %Y, %H:%M %Z")
-    running = "unfinished" in set(ranking.trials["status"])
-    alive = "The study is unfinished: rebuild and reload to see its news. " if running else ""
+    built = datetime.now(timezone.utc).astimezone().strftime("%A %d %B %Y, %H:%M:%S %Z")
+    news = _unfinished(study, ranking, built)
     return Template((page / "dashboard.html").read_text(encoding="utf-8")).substitute(
         title=escape(f"{study.info['name']} · β-VAE study"),
         css=(page / "dashboard.css").read_text(encoding="utf-8"),
         name=escape(str(study.info["name"])),
         sentence=escape(front_sentence(ranking)).replace(" ± ", "\u00a0±\u00a0").replace(" %", "\u00a0%"),
-        notes=markup.marks() + "".join(f'<p class="note">{escape(n)}</p>' for n in notes),
+        notes=markup.marks() + "".join(f'<p class="note">{escape(n)}</p>' for n in [*news, *notes]),
         facts=markup.facts(study, ranking),
         ranking_caption=escape(RANKED),
         ranking=markup.ranking_table(ranking) + markup.separation_note(ranking),
@@ -92,11 +91,24 @@ def render(study: Study, ranking: Ranking, sheets: Mapping[str, Mapping[str, Any
         figures="".join(sections),
         traversals=_gallery(sheets) + _atlas(pages),
         asked=markup.asked(study.info),
-        built=escape(f"{alive}Built on {built} from the ledger of {study.info['name']}."),
+        built=escape(f"Built on {built} from the ledger of {study.info['name']}."),
         data=safe_json(page_data(study, ranking, panels, sheets, pages)),
         plotly=get_plotlyjs(),
         javascript=scripts,
     )
+
+
+def _unfinished(study: Study, ranking: Ranking, built: str) -> list[str]:
+    """A sentence at the top of a page whose study has trials that have not ended."""
+    ended = int((ranking.trials["status"] != "unfinished").sum())
+    planned = max(len(ranking.trials), len(study.info.get("planned", [])))
+    if ended == planned:
+        return []
+    have = "has" if ended == 1 else "have"
+    return [
+        f"The study is unfinished: {ended:,} of {planned:,} trials {have} ended. This page was built on {built}; while "
+        "the study runs it is built again as trials reach rungs, so reload it to see the news."
+    ]
 
 
 def within_budget(sheets: Mapping[str, Mapping[str, Any]]) -> tuple[dict[str, Mapping[str, Any]], int]:

@@ -22,6 +22,7 @@ from study.estimate import print_plan
 from study.lanes import Lane
 from study.ledger import LedgerCallback, Progress, read_progress, restore_decisions
 from study.live import View
+from study.rebuild import Rebuild
 from study.run import INTERRUPTED, Options, interrupt_on_sigterm
 from study.schedulers import RecordedScheduler, make_scheduler, name_of
 from study.space import Settings, plan, trial_id
@@ -74,11 +75,14 @@ def run(options: Options, console: Console) -> int:
             with cluster.connected(options.address, options.cpus):
                 concurrent = lane.concurrent(options.max_concurrent)
                 begin(directory, agreed)
+                rebuild = Rebuild(directory, rungs)
                 callbacks = [
                     LedgerCallback(directory, scheduler, view, progress),
                     YardstickCallback(directory, source, list(trials.values()), settings),
+                    rebuild,
                 ]
                 _tune(assignments, directory, scheduler, view, callbacks, lane, concurrent, options.max_failures)
+                rebuild.close()
         else:
             begin(directory, agreed)
             console.print(
