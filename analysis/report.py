@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from analysis.atlas import atlases, write_atlases
+from analysis.audit import audit_sentence
 from analysis.dashboard import write_dashboard
 from analysis.join import join
 from analysis.ranking import Ranking, rank, write_ranking
@@ -34,7 +35,7 @@ class Report:
         directory: the report's folder.
         dashboard, ranking_csv, loss_curves, scores: the files.
         gifs: the folders of the best trials' GIFs, best first; empty without checkpoints.
-        notes: sentences about what is missing, and why.
+        notes: what an audit of the scheduler found; what is missing, and why.
         ranking: the tables behind it.
     """
 
@@ -84,6 +85,8 @@ def build_report(
     write_csv(study.yardsticks, folder / "yardsticks.csv")
     _write_loss_curves(study, folder / "loss_curves.csv")
     notes = joined + (_draw_traversals(study, ranking, folder, store, best, sheets, span) if traversals else [])
+    if sentence := audit_sentence(study, ranking):
+        notes = [sentence, *notes]
     drawn = read_sheets(folder, ranking)
     write_atlases(folder, atlases(ranking, drawn, study.info["data"]["factor_names"]), drawn)
     dashboard = write_dashboard(study, ranking, folder / "dashboard.html", drawn, notes)

@@ -11,9 +11,10 @@ from dataclasses import dataclass
 
 import plotly.graph_objects as go
 
+from analysis.audit import audited
 from analysis.columns import column
 from analysis.figures.agreement import OVER, agreement_data, agreement_figure
-from analysis.figures.audit import foresight_data, foresight_figure, survival_data, survival_figure
+from analysis.figures.audit import foresight_data, foresight_figure, survival_data, survival_figure, wrong_figure
 from analysis.figures.curves import curves_data, curves_figure
 from analysis.figures.label_free import label_free_data, label_free_figure
 from analysis.figures.latents import latents_data, latents_figure
@@ -79,8 +80,12 @@ def _label_free(study: Study, ranking: Ranking) -> dict[str, go.Figure]:
 
 
 def _audit(study: Study, ranking: Ranking) -> dict[str, go.Figure]:
-    survival = survival_figure(survival_data(study, ranking))
-    return {"survival": survival, "foresight": foresight_figure(foresight_data(study, ranking))}
+    panels = {
+        "survival": survival_figure(survival_data(study, ranking)),
+        "foresight": foresight_figure(foresight_data(study, ranking)),
+    }
+    rows = audited(study, ranking)
+    return panels | ({"wrong": wrong_figure(rows)} if len(rows) else {})
 
 
 def _curves(*metrics: str) -> Callable[[Study, Ranking], dict[str, go.Figure]]:
@@ -157,7 +162,8 @@ FIGURES: tuple[Figure, ...] = (
         "The scheduler, audited",
         "First: which share of the trials of each β trained past each rung. Then: how well the order of the trials at "
         "a rung agrees with their order at the end, over those that finished. Those are the good ones, so ρ is, if "
-        "anything, too low.",
+        "anything, too low. Where --audit let some run on that were to be stopped: how many of them nobody beats who "
+        "went on by right.",
         _audit,
     ),
     Figure(

@@ -10,6 +10,7 @@ import pandas as pd
 import plotly.graph_objects as go
 
 from analysis.agreement import FEWEST, spearman
+from analysis.audit import share_interval
 from analysis.columns import column
 from analysis.figures.style import QUIET, BetaScale, axis, beta_groups, empty, layout
 from analysis.ranking import Ranking
@@ -109,3 +110,24 @@ def foresight_figure(data: Foresight) -> go.Figure:
         figure.add_trace(go.Scatter(name=column(name).title, hovertemplate=hover, meta={"ink": 1}, **place))
     figure.update_layout(showlegend=True)
     return figure
+
+
+def wrong_figure(rows: pd.DataFrame) -> go.Figure:
+    """A bar per β: of the stopped trials that ran on, the share that was stopped wrongly; from `audited`'s rows."""
+    title, x, y = "Was stopping wrong?", "β", "share of the audited trials"
+    if rows.empty:
+        return empty(title, x, y, "No audited trial has ended")
+    share = rows["wrong"] / rows["trials"]
+    low, high = np.array([share_interval(w, n) for w, n in zip(rows["wrong"], rows["trials"], strict=True)]).T
+    scale = BetaScale(rows["beta"])
+    bars = go.Bar(
+        x=[f"{beta:g}" for beta in rows["beta"]],
+        y=share,
+        text=[f"{w} of {n}" for w, n in zip(rows["wrong"], rows["trials"], strict=True)],
+        error_y={"array": high - share, "arrayminus": share - low, "color": QUIET, "thickness": 1.2, "width": 3},
+        marker={"color": [scale.color(beta) for beta in rows["beta"]]},
+        hovertemplate="β = %{x}: %{text}<extra></extra>",
+    )
+    return go.Figure(
+        bars, layout(title, xaxis=axis(x, type="category"), yaxis=axis(y, tickformat=".0%", range=[0, 1.05]))
+    )
