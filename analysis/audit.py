@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import numpy as np
 import pandas as pd
-from scipy.stats import binomtest
 
 from analysis.columns import number
 from analysis.front import costs
@@ -49,5 +48,7 @@ def audit_sentence(study: Study, ranking: Ranking) -> str | None:
 
 def share_interval(hits: int, of: int) -> tuple[float, float]:
     """The 95 % interval of a share from counts (Wilson 1927)."""
+    from scipy.stats import binomtest  # A second of importing that only an audit needs.
+
     interval = binomtest(hits, of).proportion_ci(method="wilson")
     return float(interval.low), float(interval.high)
