@@ -7,13 +7,16 @@ import argparse
 import logging
 import sys
 from collections.abc import Sequence
+from contextlib import ExitStack
 from pathlib import Path
 from typing import get_args
 
-from analysis.report import BEST, build_report
+from analysis.report import BEST, Report, build_report
+from analysis.storage import StorageError
 from analysis.summary import front_sentence, summary_table
 from analysis.traversals import Range
 from analysis.trials import RunDirectoryError
+from analysis.working_copy import WorkingCopy, working_copy
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -21,9 +24,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m analysis", description=__doc__)
     parser.add_argument(
         "run_directory",
-        type=Path,
         nargs="+",
-        help="folder of a study, with its study.json and ledger.jsonl",
+        help="folder of a study, with its study.json and ledger.jsonl; or its s3:// or gs://",
     )
     parser.add_argument("--out", type=Path, help="folder for the report (default RUN_DIR/report); needed for several")
     parser.add_argument("--best", type=int, default=BEST, help="trials that get traversal GIFs (default %(default)s)")
@@ -39,15 +41,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         if options.best < 0:
             raise RunDirectoryError(f"--best must be 0 or more, got {options.best}")
-        report = build_report(
-            options.run_directory,
-            out=options.out,
-            traversals=not options.no_traversals,
-            best=options.best,
-            span=options.range,
-            store=None if options.data is None else _images(options.data),
-        )
-    except (RunDirectoryError, OSError) as error:
+        with ExitStack() as stack:
+            copies = [stack.enter_context(working_copy(location)) for location in options.run_directory]
+            report = _built(copies, options)
+    except (RunDirectoryError, StorageError, OSError) as error:
         print(f"python -m analysis: {error}", file=sys.stderr)
         return 2
     from rich.console import Console
@@ -57,8 +54,36 @@ def main(arguments: Sequence[str] | None = None) -> int:
     console.print(f"\n{front_sentence(report.ranking)}\n", markup=False)
     for note in report.notes:
         console.print(note, markup=False)
-    console.print(f"{report.dashboard}", markup=False, soft_wrap=True)
+    shown = report.dashboard if options.out else copies[0].shown(report.dashboard)
+    console.print(f"{shown}", markup=False, soft_wrap=True)
     return 0
+
+
+def _built(copies: Sequence[WorkingCopy], options: argparse.Namespace) -> Report:
+    """Build the report, where the study is kept unless a folder is given.
+
+    Raises:
+        RunDirectoryError, StorageError, OSError: it can't be read or written.
+    """
+    for copy in copies:
+        copy.fetch_all()
+
+    def fetch(path: Path) -> None:
+        for copy in copies:
+            copy.fetch(path)
+
+    report = build_report(
+        [copy.directory for copy in copies],
+        out=options.out,
+        traversals=not options.no_traversals,
+        best=options.best,
+        span=options.range,
+        store=None if options.data is None else _images(options.data),
+        fetch=fetch,
+    )
+    if options.out is None:
+        copies[0].send_all()
+    return report
 
 
 def _images(path: Path):  # type: ignore[no-untyped-def]  # bvae.data.ImageStore, known only where torch is

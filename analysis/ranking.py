@@ -22,6 +22,7 @@ import pandas as pd
 from analysis.columns import label
 from analysis.front import costs, front_scale, hypervolume, ideal_distance, layers, preferred
 from analysis.label_free import udr_scores
+from analysis.spending import COLUMNS
 from analysis.trials import ENDED, Study
 from analysis.uncertainty import bootstrap_means, front_probability, seeds_to_separate
 
@@ -31,12 +32,14 @@ BOOKKEEPING = (
     "status",
     "step",
     "attempts",
+    "lane",
     "device",
     "node",
     "started",
     "error",
     "checkpoint",
     "resumed_step",
+    *COLUMNS,
 )
 STATUSES = (*ENDED, "unfinished")
 DRAWS = 1000

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -58,6 +58,7 @@ def build_report(
     sheets: int = SHEETS,
     span: Range = "prior",
     store: ImageStore | None = None,
+    fetch: Callable[[Path], None] | None = None,
 ) -> Report:
     """(Re)build report/ and scores.parquet of a run directory, or one report of several that are joined. Each file is
     replaced as a whole; a reader sees old or new.
@@ -70,6 +71,7 @@ def build_report(
         sheets: how many trials' traversals the dashboard plays, as far as its size budget reaches.
         span: how far latents are moved: from -3 to 3, or between quantiles of the aggregate posterior.
         store: the images, where they are open already.
+        fetch: has a checkpoint at hand, where the study is kept elsewhere than in the run directory.
 
     Raises:
         RunDirectoryError: it is not a run directory, or its ledger has no trial yet.
@@ -84,9 +86,9 @@ def build_report(
     write_ranking(ranking, folder / "ranking.csv")
     write_csv(study.yardsticks, folder / "yardsticks.csv")
     _write_loss_curves(study, folder / "loss_curves.csv")
-    notes = joined + (_draw_traversals(study, ranking, folder, store, best, sheets, span) if traversals else [])
-    if sentence := audit_sentence(study, ranking):
-        notes = [sentence, *notes]
+    notes = joined + ([sentence] if (sentence := audit_sentence(study, ranking)) else [])
+    if traversals:
+        notes += _draw_traversals(study, ranking, folder, store, best, sheets, span, fetch)
     drawn = read_sheets(folder, ranking)
     write_atlases(folder, atlases(ranking, drawn, study.info["data"]["factor_names"]), drawn)
     dashboard = write_dashboard(study, ranking, folder / "dashboard.html", drawn, notes)
@@ -111,8 +113,9 @@ def _study(run_directory: str | Path | Sequence[str | Path], out: Path | None) -
 
 
 def _draw_traversals(
-    study: Study, ranking: Ranking, folder: Path, store: ImageStore | None, best: int, sheets: int, span: Range
-) -> list[str]:
+    study: Study, ranking: Ranking, folder: Path, store: ImageStore | None, best: int, sheets: int, span: Range,
+    fetch: Callable[[Path], None] | None,
+) -> list[str]:  # fmt: skip
     """Draw what can be drawn; a sentence for what can't."""
     if not ranking.trials["scored"].any():
         return ["No traversals: no trial has finished with finite scores."]
@@ -122,7 +125,7 @@ def _draw_traversals(
     from bvae.data import DataError
 
     try:
-        return write_portraits(study, ranking, folder, store, best, sheets, span)
+        return write_portraits(study, ranking, folder, store, best, sheets, span, fetch)
     except (DataError, CacheError) as error:
         return [f"No traversals: {error}."]
 

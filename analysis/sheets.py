@@ -11,7 +11,7 @@ import hashlib
 import json
 import logging
 import shutil
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -41,6 +41,7 @@ def write_portraits(
     gifs: int,
     sheets: int,
     span: Range = "prior",
+    fetch: Callable[[Path], None] | None = None,
 ) -> list[str]:
     """Write the albums of the best trials and the sheets of frames of more of them.
 
@@ -51,6 +52,7 @@ def write_portraits(
         gifs: how many of the best trials get an album.
         sheets: how many get a sheet of frames, which the dashboard plays.
         span: how far the latents are moved.
+        fetch: has a checkpoint at hand, where the study is kept elsewhere than in the run directory.
 
     Returns:
         sentences about what could not be drawn; empty when all could.
@@ -74,6 +76,8 @@ def write_portraits(
         done = place > gifs or _is_of(folder / "trial.json", about)
         if done and _is_of(path.with_suffix(".json"), about):
             continue
+        if fetch:
+            fetch(study.directory / about["checkpoint"])
         if not (study.directory / about["checkpoint"]).is_file():
             missing.append(str(trial["trial_id"]))
             continue

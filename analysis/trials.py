@@ -4,8 +4,11 @@ The ledger (`ledger.jsonl`) is the truth of a study: append-only JSON lines, one
 `event`, `time` (unix seconds) and `trial_id`. Ranking, dashboard and resuming need only it, `study.json` and the
 checkpoints.
 
-    trial_started  attempt, config {TrialConfig fields}, device, node, resumed_step
-    report         step, metrics {name: number, null when not finite, or a list of numbers}
+    trial_started  attempt, config {TrialConfig fields}, device that was assigned, node, resumed_step, lane, resources
+                   {"CPU": cores, "GPU": share}, cost_per_hour (of this trial, or null); these three are null where they
+                   are missing
+    report         step, metrics {name: number, null when not finite, or a list of numbers}, device that was trained on
+                   (null where it is missing)
     decision       step, rung, keep, rank, front, size, reason, dominated_by [trial ids, ten at most], audited (not
                    kept, but runs on, to learn what stopping it would have lost; false where it is missing)
     checkpoint     step, path (relative to the run directory)
@@ -31,18 +34,24 @@ from typing import Any
 
 import pandas as pd
 
+from analysis.spending import spending
 from analysis.yardsticks import read_yardsticks
 
 SCHEMA = 1
 FIELDS: dict[str, tuple[str, ...]] = {
-    "trial_started": ("attempt", "config", "device", "node", "resumed_step"),
-    "report": ("step", "metrics"),
+    "trial_started": ("attempt", "config", "device", "node", "resumed_step", "lane", "resources", "cost_per_hour"),
+    "report": ("step", "metrics", "device"),
     "decision": ("step", "rung", "keep", "rank", "front", "size", "reason", "dominated_by", "audited"),
     "checkpoint": ("step", "path"),
     "failure": ("step", "attempt", "error"),
     "trial_ended": ("step", "status"),
 }
-DEFAULTS: dict[str, dict[str, Any]] = {"decision": {"audited": False}}  # of fields that older ledgers lack
+# of fields that older ledgers lack
+DEFAULTS: dict[str, dict[str, Any]] = {
+    "trial_started": {"lane": None, "resources": None, "cost_per_hour": None},
+    "report": {"device": None},
+    "decision": {"audited": False},
+}
 ENDED = ("finished", "stopped", "diverged", "failed")
 UNITS = {
     "loss": "nats per image",
@@ -53,6 +62,8 @@ UNITS = {
     "seconds": "s",
     "images_per_second": "1/s",
     "step": "gradient steps",
+    "device_seconds": "s of one core or one GPU",
+    "saved_device_seconds": "s of one core or one GPU",
 }
 
 log = logging.getLogger(__name__)
@@ -163,7 +174,8 @@ class Study:
         directory: the run directory.
         info: study.json.
         trials: one row per trial: trial_id, the config's fields, status (ENDED or "unfinished"), step (last reported),
-            attempts, device, node, started (unix seconds), error, checkpoint (path of the last, or None).
+            attempts, lane, device, node, started (unix seconds), error, checkpoint (path of the last, or None), and
+            the columns of `analysis.spending`.
         scores: one row per (trial, step), the last report of that step: trial_id, status, the config's fields, step,
             metrics.
         decisions: one row per scheduler decision: trial_id, step, rung, keep, rank, front, size, reason, dominated_by,
@@ -256,6 +268,7 @@ def _trials(events: list[dict[str, Any]]) -> dict[str, dict[str, Any]]:
                 "config": e["config"],
                 "status": "unfinished",
                 "attempts": first.get("attempts", 0) + 1,
+                "lane": e["lane"] or ("gpu" if e["device"] == "cuda" else "cpu"),
                 "device": e["device"],
                 "node": e["node"],
             }
@@ -265,12 +278,15 @@ def _trials(events: list[dict[str, Any]]) -> dict[str, dict[str, Any]]:
             strangers.add(trial_id)
         elif kind == "report":
             trials[trial_id]["step"] = e["step"]
+            trials[trial_id]["device"] = e["device"] or trials[trial_id]["device"]
         elif kind == "checkpoint":
             trials[trial_id]["checkpoint"] = e["path"]
         elif kind == "failure":
             trials[trial_id]["error"] = e["error"]
         elif kind == "trial_ended":
             trials[trial_id]["status"] = e["status"]
+    for trial_id, spent in spending(events, trials).items():
+        trials[trial_id] |= spent
     return trials
 
 

@@ -90,6 +90,10 @@ class View:
                 self.console.print(f"[{self._clock()}] {line}", markup=False, highlight=False, soft_wrap=True)
         self.refresh()
 
+    def note(self, text: str) -> None:
+        """Print a sentence that a person should read."""
+        self.console.print(text, markup=False, highlight=False, soft_wrap=True)
+
     def refresh(self) -> None:
         """Redraw the live view, at most every `REFRESH_SECONDS`."""
         if self._live and time.monotonic() - self._shown > REFRESH_SECONDS:
@@ -143,7 +147,8 @@ class View:
             return None
         what = f"{_title(trial.config)}  step {trial.step:,}/{trial.config.steps:,}"
         if event["event"] == "trial_started":
-            return f"{what}  started" + (f" again from step {event['resumed_step']:,}" if event["resumed_step"] else "")
+            again = f" again from step {event['resumed_step']:,}" if event["resumed_step"] else ""
+            return f"{what}  started{again} on {event['lane'] or event['device']}"
         if event["event"] == "report":
             values = (f"{name} {_number(trial.metrics.get(name))}" for name in ("reconstruction", "kl", "mig"))
             return f"{what}  " + "  ".join(values)

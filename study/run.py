@@ -18,6 +18,7 @@ from rich.logging import RichHandler
 from bvae.config import ConfigError, UserError
 from study.space import PRESETS, Settings
 
+LANES = ("cpu", "gpu", "both")
 INTERRUPTED = 130  # the exit code of a study that is not finished
 
 
@@ -31,14 +32,18 @@ class Options:
         preset: quick (two cores, under 10 minutes), laptop (about an hour) or paper (Locatello et al. 2019, for GPUs).
         settings: what is studied.
         name: of the study, its folder's name in the storage; the preset's name by default.
-        storage: folder that holds the studies.
+        storage: what holds the studies: a folder, s3://bucket/prefix or gs://bucket/prefix.
         data: .npz of the published dSprites archive or of an own set; dSprites is rendered where this is left out.
         address: of a Ray cluster to connect to ("auto" finds one); by default one is started on this machine.
         cpus: cores of this machine to use; all by default.
+        lanes: cpu, gpu, or both: trials run on GPUs as long as one has room, and on the cores that are left; by default
+            both where there are GPUs.
         cpus_per_trial: cores and threads of one trial.
-        gpus_per_trial: GPUs of one trial; a fraction shares one, 0 trains on the CPU.
+        gpus_per_trial: GPUs of one trial that runs on one; a fraction shares it, by default among four trials.
+        cost_per_hour: prices for the report, as cpu=0.04 gpu=1.2: of an hour of one core, and of one whole GPU.
         max_concurrent: trials that run at once, at most.
-        max_failures: how often a trial that dies is retried from its last checkpoint.
+        max_failures: how often a trial that dies is retried from its last checkpoint; another node's death, as of a
+            spot machine, is not counted.
         extend: add trials to the study of this name: more seeds, or more values of what is searched.
         dry_run: print the plan and an estimate of the time, and exit.
     """
@@ -46,12 +51,14 @@ class Options:
     preset: str = "quick"
     settings: tyro.conf.OmitArgPrefixes[Settings] = field(default_factory=Settings)
     name: str | None = None
-    storage: Path = Path("runs")
+    storage: str = "runs"
     data: Path | None = None
     address: str | None = None
     cpus: int | None = None
+    lanes: str | None = None
     cpus_per_trial: int = 1
-    gpus_per_trial: float = 0.0
+    gpus_per_trial: float | None = None
+    cost_per_hour: tuple[str, ...] = ()
     max_concurrent: int | None = None
     max_failures: int = 3
     extend: bool = False
@@ -121,6 +128,8 @@ def check_options(options: Options) -> None:
     """
     if (name := options.name) is not None and (not name or name.startswith(".") or Path(name).name != name):
         raise ConfigError(f"name is {name!r}; it must be a plain folder name")
+    if options.lanes not in (None, *LANES):
+        raise ConfigError(f"lanes is {options.lanes!r}; it must be one of {', '.join(LANES)}")
     for option, least in (("cpus", 1), ("max_concurrent", 1), ("max_failures", 0)):
         if (value := getattr(options, option)) is not None and value < least:
             raise ConfigError(f"{option} is {value}; it must be at least {least}")

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import tempfile
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -11,26 +12,31 @@ from ray import tune
 from rich.console import Console
 
 from analysis.report import build_report
+from analysis.storage import Folder, is_remote
 from analysis.summary import front_sentence, summary_table
 from analysis.trials import RunDirectoryError
+from analysis.working_copy import WorkingCopy, working_copy
 from bvae import data
-from bvae.config import TrialConfig
+from bvae.config import ConfigError, TrialConfig
 from study import cluster
 from study.checks import check
-from study.directory import agree, begin, check_writable, describe, held
+from study.demand import Demand
+from study.directory import agree, begin, check_writable, describe
 from study.estimate import print_plan
-from study.lanes import Lane
-from study.ledger import LedgerCallback, Progress, read_progress, restore_decisions
+from study.lanes import Lane, Lanes, check_fit, choose, lanes_of, prices_of
+from study.ledger import LedgerCallback
 from study.live import View
+from study.nodes import check_nodes, machines
+from study.progress import Progress, read_progress, restore_decisions, resume_points
 from study.rebuild import Rebuild
 from study.run import INTERRUPTED, Options, interrupt_on_sigterm
 from study.schedulers import RecordedScheduler, make_scheduler, name_of
+from study.sender import Sender, claimed
 from study.space import Settings, plan, trial_id
 from study.trainable import Assignment, check_scorable, run_trial
 from study.yardsticks import YardstickCallback, settle
 
 OBJECTIVES = {"reconstruction": "min", "mig": "max"}
-CHECKPOINTS_KEPT = 2  # per trial: the newest, and the one before in case the newest is damaged
 
 
 def run(options: Options, console: Console) -> int:
@@ -42,9 +48,9 @@ def run(options: Options, console: Console) -> int:
     settings, name = options.settings, options.name or options.preset
     check(settings)
     plan(settings)  # Refuses bad values before any data is read.
-    lane = Lane(options.cpus_per_trial, options.gpus_per_trial)
-    storage = options.storage.expanduser().resolve()
-    check_writable(storage)
+    lanes = lanes_of(options.cpus_per_trial, options.gpus_per_trial, prices_of(options.cost_per_hour))
+    if not is_remote(options.storage):
+        check_writable(Path(options.storage).expanduser().resolve())
     source = str(options.data.expanduser().resolve()) if options.data else None
     store = data.load(source)
     trials = {trial_id(config): config for config in plan(settings, store.image_shape[0])}
@@ -53,64 +59,98 @@ def run(options: Options, console: Console) -> int:
     rungs = scheduler.rungs if scheduler else []
     if options.dry_run:
         console.print(f"[bold]{name}[/]", end=" ")
-        print_plan(console, settings, list(trials.values()), store, rungs, lane, options.cpus, options.max_concurrent)
+        configs, concurrent = list(trials.values()), options.max_concurrent
+        print_plan(console, settings, configs, store, rungs, lanes[-1], options.cpus, concurrent)
         return 0
-    directory = storage / name
     description = describe(name, settings, store, source, list(trials), rungs, OBJECTIVES)
-    agree(directory, description, options.extend)  # Refuses another study before the folder is touched.
-    with held(directory):
-        agreed = agree(directory, description, options.extend)
-        known = (directory / "study.json").exists()
-        progress = read_progress(directory, settings.steps, console.print) if known else None
-        waiting = [trial for trial in trials if not progress or trial not in progress.ended]
-        if waiting:
-            view = View(name, trials, rungs, settings.reduction_factor, OBJECTIVES, console)
-            if progress:
-                doing = "Extending" if options.extend else "Going on with"
-                console.print(f"{doing} {name}: {len(waiting)} of {len(trials)} trials are left.", highlight=False)
-                view.replay(progress.events)
-                if scheduler:
-                    restore_decisions(scheduler, progress.events)
-            assignments = _assignments(waiting, trials, settings, rungs, source, lane, progress)
-            with cluster.connected(options.address, options.cpus):
-                concurrent = lane.concurrent(options.max_concurrent)
-                begin(directory, agreed)
-                rebuild = Rebuild(directory, rungs)
-                callbacks = [
-                    LedgerCallback(directory, scheduler, view, progress),
-                    YardstickCallback(directory, source, list(trials.values()), settings),
-                    rebuild,
-                ]
-                _tune(assignments, directory, scheduler, view, callbacks, lane, concurrent, options.max_failures)
-                rebuild.close()
-        else:
-            begin(directory, agreed)
-            console.print(
-                f"{name} is finished: all {len(trials)} trials have ended. Building its report anew.", highlight=False
-            )
-            settle(directory, store, list(trials.values()), settings)
-        return _finish(console, directory, store, settings, len(trials))
+    with working_copy(f"{options.storage.rstrip('/')}/{name}") as copy:
+        copy.fetch("study.json")
+        agree(copy.directory, description, options.extend)  # Refuses another study before anything is touched.
+        with claimed(copy, console.print) as sender:
+            agreed = agree(copy.directory, description, options.extend)
+            known = (copy.directory / "study.json").exists()
+            progress = read_progress(copy.directory, settings.steps) if known else None
+            waiting = [trial for trial in trials if not progress or trial not in progress.ended]
+            if waiting:
+                if progress:
+                    doing = "Extending" if options.extend else "Going on with"
+                    console.print(f"{doing} {name}: {len(waiting)} of {len(trials)} trials are left.", highlight=False)
+                _train(options, console, copy, sender, agreed, trials, waiting, progress, scheduler, lanes, source)
+            else:
+                begin(copy.directory, agreed)
+                ended = f"{name} is finished: all {len(trials)} trials have ended. Building its report anew."
+                console.print(ended, highlight=False)
+                settle(copy.directory, store, list(trials.values()), settings)
+            return _finish(console, copy, store, settings, len(trials))
+
+
+def _train(
+    options: Options, console: Console, copy: WorkingCopy, sender: Sender, agreed: dict[str, Any],
+    trials: dict[str, TrialConfig], waiting: Sequence[str], progress: Progress | None,
+    scheduler: RecordedScheduler | None, lanes: Sequence[Lane], source: str | None,
+) -> None:  # fmt: skip
+    """Run the trials that are left."""
+    settings, rungs = options.settings, scheduler.rungs if scheduler else []
+    view = View(agreed["name"], trials, rungs, settings.reduction_factor, OBJECTIVES, console)
+    if progress:
+        view.replay(progress.events)
+        if scheduler:
+            restore_decisions(scheduler, progress.events)
+    with cluster.connected(options.address, options.cpus):
+        chosen = _chosen(options, lanes, console)
+        check_nodes(copy.folder, source)
+        begin(copy.directory, agreed)
+        copy.send_all()
+        resume = resume_points(copy.folder, progress, view.note) if progress else {}
+        assignments = _assignments(waiting, trials, settings, rungs, source, copy.folder, resume)
+        with view, Demand(chosen) as demand:
+            ask = demand.ask if options.address else None  # No nodes are started on this machine.
+            searcher = Lanes(assignments, chosen, options.max_concurrent, ask=ask)
+            rebuild = Rebuild(copy.directory, rungs)
+            callbacks = [
+                LedgerCallback(copy, sender, scheduler, view, searcher, options.max_failures, progress, resume),
+                YardstickCallback(copy.directory, source, list(trials.values()), settings),
+                rebuild,
+            ]
+            _tune(searcher, chosen, scheduler, callbacks)
+            rebuild.close()
+
+
+def _chosen(options: Options, lanes: Sequence[Lane], console: Console) -> list[Lane]:
+    """The lanes of this run. Nodes may join a cluster that was there, so one that doesn't fit yet is waited for.
+
+    Raises:
+        ConfigError: a lane doesn't fit on this machine, which is all there is.
+    """
+    chosen = choose(options.lanes, options.gpus_per_trial is not None, lanes, machines())
+    for lane in chosen:
+        try:
+            check_fit(lane, machines())
+        except ConfigError as error:
+            if not options.address:
+                raise
+            console.print(f"{error}; until then, trials on the {lane.name} lane wait for nodes.", highlight=False)
+    return chosen
 
 
 def _assignments(
     waiting: Sequence[str], trials: dict[str, TrialConfig], settings: Settings, rungs: Sequence[int],
-    source: str | None, lane: Lane, progress: Progress | None,
+    source: str | None, folder: Folder, resume: Mapping[str, tuple[int, str]],
 ) -> list[dict[str, Any]]:  # fmt: skip
     """Trials that had started go first: what they have done is not left lying."""
     steps, every = settings.steps, settings.report_every
     report_at = tuple(sorted({*range(every, steps, every), *rungs, steps}))
-    resume = progress.resume if progress else {}
     return [
         asdict(
             Assignment(
                 trial_id=name,
                 trial=asdict(trials[name]),
+                folder=folder.location,
                 data=source,
                 report_at=report_at,
                 score_images=settings.score_images,
                 final_scores=settings.final_scores,
-                threads=lane.cpus,
-                resume=str(resume[name][1]) if name in resume else None,
+                resume=resume[name][1] if name in resume else None,
             )
         )
         for name in sorted(waiting, key=lambda name: name not in resume)
@@ -118,40 +158,33 @@ def _assignments(
 
 
 def _tune(
-    assignments: list[dict[str, Any]], directory: Path, scheduler: RecordedScheduler | None, view: View,
-    callbacks: list[tune.Callback], lane: Lane, concurrent: int, max_failures: int,
-) -> None:  # fmt: skip
-    """One run of Ray Tune over the trials that are left. Each run has a folder of its own under tune/."""
-    sitting = sum(1 for folder in (directory / "tune").glob("run-*"))
-    tuner = tune.Tuner(
-        tune.with_resources(run_trial, lane.request()),
-        param_space={"assignment": tune.grid_search(assignments)},
-        tune_config=tune.TuneConfig(
-            scheduler=scheduler,
-            max_concurrent_trials=concurrent,
-            reuse_actors=True,
-            trial_name_creator=name_of,
-            trial_dirname_creator=name_of,
-        ),
-        run_config=tune.RunConfig(
-            name=f"run-{sitting + 1:03d}",
-            storage_path=str(directory / "tune"),
-            callbacks=callbacks,
-            failure_config=tune.FailureConfig(max_failures=max_failures),
-            checkpoint_config=tune.CheckpointConfig(num_to_keep=CHECKPOINTS_KEPT),
-            verbose=0,
-        ),
-    )
-    interrupt_on_sigterm()  # Ray took the signal for itself when it connected.
-    with view:
+    searcher: Lanes, lanes: Sequence[Lane], scheduler: RecordedScheduler | None, callbacks: list[tune.Callback]
+) -> None:
+    """One run of Ray Tune over the trials that are left. What it writes itself is never read, and goes away with it."""
+    requests = {lane.name: lane.request() for lane in lanes}
+    with tempfile.TemporaryDirectory(prefix="tune-") as scratch:
+        tuner = tune.Tuner(
+            tune.with_resources(run_trial, lambda config: requests[config["lane"]]),
+            tune_config=tune.TuneConfig(
+                search_alg=searcher,
+                scheduler=scheduler,
+                num_samples=-1,  # As many as the searcher hands out.
+                reuse_actors=True,
+                trial_name_creator=name_of,
+                trial_dirname_creator=lambda trial: trial.trial_id,
+            ),
+            run_config=tune.RunConfig(name="run", storage_path=scratch, callbacks=callbacks, verbose=0),
+        )
+        interrupt_on_sigterm()  # Ray took the signal for itself when it connected.
         tuner.fit()  # On SIGINT it stops between two events and returns.
 
 
-def _finish(console: Console, directory: Path, store: data.ImageStore, settings: Settings, count: int) -> int:
+def _finish(console: Console, copy: WorkingCopy, store: data.ImageStore, settings: Settings, count: int) -> int:
     """Build the report, print the ranking, and say how to go on if trials are left."""
-    left = count - len(read_progress(directory, settings.steps, console.print).ended)
+    left = count - len(read_progress(copy.directory, settings.steps).ended)
     try:
-        report = build_report(directory, store=store)
+        report = build_report(copy.directory, store=store, fetch=copy.fetch)
+        copy.send_all()
     except RunDirectoryError as error:  # Interrupted before the first trial started.
         console.print(str(error), markup=False, highlight=False)
     else:
@@ -166,15 +199,10 @@ def _finish(console: Console, directory: Path, store: data.ImageStore, settings:
             ("score table", report.scores),
         ):
             if path:
-                console.print(f"{title:<12}{_shown(path)}", markup=False, highlight=False, soft_wrap=True)
+                console.print(f"{title:<12}{copy.shown(path)}", markup=False, highlight=False, soft_wrap=True)
     if left:
         console.print(
             f"Interrupted: {left} of {count} trials have not ended. The same command goes on from here.",
             highlight=False,
         )
     return INTERRUPTED if left else 0
-
-
-def _shown(path: Path) -> str:
-    """Relative to where the person is, if it lies below."""
-    return str(path.relative_to(Path.cwd())) if path.is_relative_to(Path.cwd()) else str(path)

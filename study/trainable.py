@@ -1,4 +1,4 @@
-"""A trial as Tune runs it: resume, train, encode, score, report with a checkpoint."""
+"""A trial as Tune runs it: resume, train, encode, score, keep a checkpoint, report."""
 
 from __future__ import annotations
 
@@ -18,6 +18,7 @@ from ray import tune
 
 from analysis.codes import CODED_IMAGES, CODES_FILE, Codes, write_codes
 from analysis.metrics import METRICS, score
+from analysis.storage import Folder
 from bvae import checkpoint, data
 from bvae.config import TrialConfig
 from bvae.fast import keep_freed_memory
@@ -25,7 +26,6 @@ from bvae.model import VAE
 from bvae.objective import kl_per_latent
 from bvae.training import Likelihood, NonFiniteLoss, TrainReport, encode, evaluate, finite, train
 
-CHECKPOINT_FILE = "checkpoint.safetensors"
 # Decoding costs as much as encoding, and the likelihood needs fewer images than the scores: a quarter of them.
 DECODED_SHARE = 4
 
@@ -39,21 +39,23 @@ class Assignment:
     Attributes:
         trial_id: the trial's name in the ledger.
         trial: the fields of its TrialConfig.
+        folder: the run directory, path or URI; the same for all nodes.
         data: what `bvae.data.load` opens.
         report_at: steps at which it reports; at its last step the test split is scored too.
         score_images: images encoded per split.
         final_scores: "cheap" or "full": the budget of metrics at its last step; every other report gets the cheap ones.
-        threads: CPU threads that torch may use.
-        resume: the checkpoint file of an earlier run to go on from, if any.
+        threads: CPU threads that torch may use; the lane says how many.
+        resume: the checkpoint in `folder` to go on from, if any.
     """
 
     trial_id: str
     trial: dict[str, Any]
+    folder: str
     data: str | None
     report_at: tuple[int, ...]
     score_images: int
     final_scores: Literal["cheap", "full"]
-    threads: int
+    threads: int = 1
     resume: str | None = None
 
 
@@ -62,23 +64,69 @@ def run_trial(config: dict[str, Any]) -> None:
     assignment = Assignment(**config["assignment"])
     torch.set_num_threads(assignment.threads)
     keep_freed_memory()
-    # What was assigned decides, not what can be seen: Ray shows every GPU of a node to a trial that asked for none.
-    device = "cuda" if ray.get_gpu_ids() else "cpu"
+    device, folder = assigned_device(), Folder(assignment.folder)
     trial = TrialConfig.from_dict(assignment.trial)
     store = data.load(assignment.data)
     parts = scored_indices(store, trial, assignment.score_images)
+    resume = load_checkpoint(folder, assignment.resume) if assignment.resume else None
     try:
-        for report in train(trial, store, assignment.report_at, _resume_point(assignment), device):
+        for report in train(trial, store, assignment.report_at, resume, device):
             final = report.step == trial.steps
             metrics = measure(report, store, parts, assignment.final_scores if final else "cheap", with_test=final)
-            with tempfile.TemporaryDirectory() as folder:
-                checkpoint.save(Path(folder) / CHECKPOINT_FILE, report.checkpoint())
-                if final:
-                    write_codes(Path(folder) / CODES_FILE, compared_codes(report.vae, store, parts[0]))
-                tune.report(metrics, checkpoint=tune.Checkpoint.from_directory(folder))
+            kept = keep_checkpoint(folder, assignment.trial_id, report.checkpoint())
+            if final:
+                keep_codes(folder, assignment.trial_id, compared_codes(report.vae, store, parts[0]))
+            tune.report(metrics | {"device": device, "checkpoint": kept})
     except NonFiniteLoss as error:
         log.warning("%s: %s", assignment.trial_id, error)
         tune.report({"step": error.step, "reconstruction": math.nan, "mig": math.nan, "diverged": True})
+
+
+def assigned_device() -> str:
+    """Where this trial trains. What was assigned decides, not what can be seen: Ray shows every GPU of a node to a
+    trial that asked for none. Where torch can't use the GPU that was assigned, "cpu": the trial is slow but not lost,
+    and its reports say so."""
+    return "cuda" if ray.get_gpu_ids() and torch.cuda.is_available() else "cpu"
+
+
+def keep_checkpoint(folder: Folder, trial_id: str, point: checkpoint.Checkpoint) -> str:
+    """Write a checkpoint to the run directory and return its name there.
+
+    Raises:
+        OSError: it can't be written.
+    """
+    name = f"checkpoints/{trial_id}/{point.step:08d}.safetensors"
+    with tempfile.TemporaryDirectory() as scratch:
+        path = Path(scratch) / "checkpoint"
+        checkpoint.save(path, point)
+        folder.write(name, path.read_bytes())
+    return name
+
+
+def keep_codes(folder: Folder, trial_id: str, codes: Codes) -> None:
+    """Write a trial's codes beside its checkpoints.
+
+    Raises:
+        OSError: they can't be written.
+    """
+    with tempfile.TemporaryDirectory() as scratch:
+        write_codes(Path(scratch) / CODES_FILE, codes)
+        folder.write(f"checkpoints/{trial_id}/{CODES_FILE}", (Path(scratch) / CODES_FILE).read_bytes())
+
+
+def load_checkpoint(folder: Folder, name: str) -> checkpoint.Checkpoint:
+    """Read a checkpoint from the run directory.
+
+    Raises:
+        CheckpointError: it is missing, truncated, or not one of this project's.
+    """
+    with tempfile.TemporaryDirectory() as scratch:
+        path = Path(scratch) / Path(name).name
+        try:
+            path.write_bytes(folder.read(name))
+        except FileNotFoundError:
+            raise checkpoint.CheckpointError(f"checkpoint {folder.location}/{name} does not exist") from None
+        return checkpoint.load(path)
 
 
 def scored_indices(
@@ -170,11 +218,3 @@ def with_factors(scores: dict[str, float]) -> dict[str, float]:
         return not part or (details is not None and details[1] == "factor")
 
     return {name: value for name, value in scores.items() if kept(name)}
-
-
-def _resume_point(assignment: Assignment) -> checkpoint.Checkpoint | None:
-    """Tune's checkpoint when it retries a trial, else that of an earlier run, else none."""
-    if retried := tune.get_checkpoint():
-        with retried.as_directory() as folder:
-            return checkpoint.load(Path(folder) / CHECKPOINT_FILE)
-    return checkpoint.load(assignment.resume) if assignment.resume else None

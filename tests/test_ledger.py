@@ -12,12 +12,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from analysis.storage import Folder
 from analysis.trials import RunDirectoryError, append, cut_torn_line, event, read_ledger, read_study, write_scores
 from bvae import checkpoint
 from bvae.config import TrialConfig
 from bvae.training import train
-from study.ledger import read_progress, restore_decisions
 from study.pareto_asha import ParetoASHA
+from study.progress import newest_whole, read_progress, restore_decisions
 
 CONFIG = {"beta": 1.0, "latent_dim": 4, "seed": 0}
 
@@ -135,7 +136,7 @@ def test_a_torn_last_line_is_cut_off_once_and_a_whole_one_is_not(tmp_path, caplo
         cut_torn_line(ledger)
         assert ledger.read_bytes() == rest
     ledger.write_bytes(content + b'{"schema":1,"ev')
-    assert len(read_progress(tmp_path, 10, print).events) == 2
+    assert len(read_progress(tmp_path, 10).events) == 2
     assert "torn" in caplog.text
     assert ledger.read_bytes() == content
 
@@ -244,9 +245,9 @@ def test_a_crash_between_the_last_report_and_its_end_is_closed(tmp_path):
     False),
                                        started("c"), reported("c", 3, None, diverged=True), started("d"), reported("d",
                                        3)])  # fmt: skip
-    progress = read_progress(tmp_path, 10, print)
+    progress = read_progress(tmp_path, 10)
     assert progress.ended == {"a": "finished", "b": "stopped", "c": "diverged"}
-    assert read_progress(tmp_path, 10, print).ended == progress.ended
+    assert read_progress(tmp_path, 10).ended == progress.ended
     assert sum(e["event"] == "trial_ended" for e in read_ledger(tmp_path / "ledger.jsonl")) == 3
 
 
@@ -260,13 +261,16 @@ def test_a_damaged_checkpoint_falls_back_to_the_one_before_and_says_so(tmp_path,
             tmp_path / "ledger.jsonl",
             [reported("a", report.step), event("checkpoint", "a", step=report.step, path=path.name)],
         )
-    notices = []
-    assert read_progress(tmp_path, 10, notices.append).resume["a"] == (3, tmp_path / "3.safetensors")
+    folder, kept, notices = Folder(tmp_path), read_progress(tmp_path, 10).checkpoints["a"], []
+    assert kept == {2: "2.safetensors", 3: "3.safetensors"}
+    assert newest_whole(folder, "a", kept, notices.append) == (3, "3.safetensors")
     assert notices == []
     (tmp_path / "3.safetensors").write_bytes((tmp_path / "3.safetensors").read_bytes()[:1000])
-    assert read_progress(tmp_path, 10, notices.append).resume["a"] == (2, tmp_path / "2.safetensors")
+    assert newest_whole(folder, "a", kept, notices.append) == (2, "2.safetensors")
     assert len(notices) == 1
     assert "3.safetensors" in notices[0]
+    (tmp_path / "2.safetensors").unlink()
+    assert newest_whole(folder, "a", kept, notices.append) is None
 
 
 def test_rungs_come_back_from_the_ledger(tmp_path):
@@ -297,7 +301,7 @@ def test_an_audited_trial_is_not_taken_for_stopped(tmp_path):
     ledger = tmp_path / "ledger.jsonl"
     append(ledger, [started("a"), reported("a", 3), decided("a", 3, keep=False) | {"audited": True}])
     append(ledger, [started("b"), reported("b", 3), decided("b", 3, keep=False)])
-    assert read_progress(tmp_path, 10, print).ended == {"b": "stopped"}
+    assert read_progress(tmp_path, 10).ended == {"b": "stopped"}
 
 
 def test_a_decision_of_an_older_ledger_was_not_audited(tmp_path):

@@ -58,7 +58,7 @@ def test_lines_are_printed_where_there_is_no_terminal():
     v.show([event("checkpoint", "t0", step=100, path="x"), event("trial_ended", "t0", step=100, status="stopped")])
     lines = v.console.file.getvalue().splitlines()
     assert [line.split("  ", 1)[1].split("  ")[-1].strip() for line in lines] == [
-        "started",
+        "started on cpu",
         "mig 0.10",
         "stops: because",
         "failed (attempt 2): ValueError: bad",

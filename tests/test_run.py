@@ -50,6 +50,9 @@ def refused(tmp_path, capsys, small_npz):
         (["--split", "half"], "one of holdout, none"),
         (["--cpus-per-trial", "0"], "cpus_per_trial is 0"),
         (["--gpus-per-trial", "1.5"], "gpus_per_trial is 1.5"),
+        (["--gpus-per-trial", "0"], "gpus_per_trial is 0.0"),
+        (["--lanes", "tpu"], "lanes is 'tpu'; it must be one of cpu, gpu, both"),
+        (["--cost-per-hour", "cpu"], "cost_per_hour has 'cpu'"),
         (["--max-concurrent", "0"], "max_concurrent is 0"),
         (["--max-failures", "-1"], "max_failures is -1"),
         (["--name", "a/b"], "name is 'a/b'"),
@@ -133,7 +136,7 @@ def test_more_gpus_than_there_are_is_refused_and_nothing_is_written(tmp_path, sm
     # A process of its own: it starts Ray to ask what there is.
     done = run_process("--storage", str(tmp_path / "runs"), "--data", str(small_npz), *QUICK, "--gpus-per-trial", "64")
     assert done.returncode == 2
-    assert "gpus_per_trial is 64, but there are only" in done.stderr
+    assert "gpus_per_trial is 64, but no machine has that" in done.stderr
     assert "Traceback" not in done.stderr
     assert not (tmp_path / "runs" / "quick").exists()
 
