@@ -21,6 +21,7 @@ INTERACTION = ("beta", "latent_dim")
 SEED, TOGETHER = "seed", "beta × latent_dim"
 DRAWS = 200
 MOST_LEVELS = 100
+PIXELS = 64 * 64  # of an image, in each channel
 Floats = NDArray[np.float64]
 
 
@@ -52,20 +53,62 @@ def variance_split(ranking: Ranking, metric: str, draws: int = DRAWS, seed: int 
     cells = [np.flatnonzero(trials["cell"] == cell) for cell in sizes.index]
     random = np.random.default_rng(seed)
     shares = _shares(codes, values)
-    drawn = [_shares(codes, again) for again in _drawn_again(cells, values, draws, random)]
+    drawn = [_shares(codes, again[:, 0]) for again in _drawn_again(cells, values[:, None], draws, random)]
     low, high = np.quantile([list(d.values()) for d in drawn], (0.025, 0.975), axis=0)
     return pd.DataFrame(zip(shares, shares.values(), low, high, strict=True), columns=columns)
+
+
+def by_coordinate(ranking: Ranking, metric: str, draws: int = DRAWS, seed: int = 0) -> pd.DataFrame:
+    """How much of a score's variance one coordinate explains by itself, by a parabola in it.
+
+    β and latent size are how a trial was asked for; β·M/N (M latents, N pixels: Higgins et al. 2017), the rate (KL) and
+    the active latents say what came of it. Where one of those explains as much as β and size do, their effect is its.
+
+    Returns:
+        one row per coordinate that varies: source, share (R²), low, high (95 %, by drawing seeds again, whole). Empty
+        where no cell has two scored seeds or the score does not vary.
+    """
+    columns = ["source", "share", "low", "high"]
+    trials = ranking.trials[ranking.trials["scored"]]
+    pixels = PIXELS * trials.get("channels", 1)
+    table = pd.DataFrame({"value": trials[metric], "beta": np.log(trials["beta"].astype(float))})
+    table["latent_dim"] = trials["latent_dim"]
+    table["beta_norm"] = np.log(trials["beta"].astype(float) * trials["latent_dim"] / pixels)
+    for name in ("kl", "active_latents"):
+        if name in trials:
+            table[name] = trials[name]
+    table = table.apply(pd.to_numeric, errors="coerce").astype(float)
+    table = table[np.isfinite(table).all(axis=1)]
+    sizes = trials.loc[table.index].groupby("cell").size()
+    names = [c for c in table if c != "value" and np.ptp(table[c].to_numpy()) > 0] if len(table) else []
+    if not names or not (sizes > 1).any() or np.ptp(table["value"].to_numpy()) == 0:
+        return pd.DataFrame(columns=columns)
+    values = table[["value", *names]].to_numpy(float)
+    cells = [np.flatnonzero(trials.loc[table.index, "cell"] == cell) for cell in sizes.index]
+    random = np.random.default_rng(seed)
+    drawn = [_parabolas(again) for again in _drawn_again(cells, values, draws, random)]
+    low, high = np.quantile(drawn, (0.025, 0.975), axis=0)
+    return pd.DataFrame(zip(names, _parabolas(values), low, high, strict=True), columns=columns)
+
+
+def _parabolas(values: Floats) -> list[float]:
+    """R² of the first column by a parabola in each of the others."""
+    of, *coordinates = values.T
+    total = float(np.sum((of - of.mean()) ** 2))
+    blocks = ((x - x.mean()) / (np.ptp(x) or 1.0) for x in coordinates)
+    return [1 - _unexplained([np.stack([x, x**2], axis=1)], of) / total if total > 0 else 0.0 for x in blocks]
 
 
 def _drawn_again(
     cells: Sequence[NDArray[np.intp]], values: Floats, draws: int, random: np.random.Generator
 ) -> Iterator[Floats]:
-    """The values as other seeds might have given them: each cell's mean with residuals drawn as `uncertainty` draws."""
-    sources = residual_sources([values[rows, None] for rows in cells])
+    """The values (n, k) as other seeds might have given them: each cell's mean with residuals, drawn whole as
+    `uncertainty` draws them."""
+    sources = residual_sources([values[rows] for rows in cells])
     for _ in range(draws):
         again = values.copy()
         for rows, source in zip(cells, sources, strict=True):
-            again[rows] = values[rows].mean() + random.choice(source[:, 0], len(rows))
+            again[rows] = values[rows].mean(axis=0) + random.choice(source, len(rows))
         yield again
 
 

@@ -83,15 +83,15 @@ def ranking_table(ranking: Ranking, rows: int = 40) -> str:
     """The first cells, best first: mean ± std on validation with the 95 % interval drawn, the test mean beside it."""
     cells = ranking.cells.head(rows)
     others = [m for m in ranking.metrics if m not in ranking.objectives][:2]
-    head = ["#", *(column(s).title for s in ranking.settings)]
+    head = [("#", ""), *((column(s).title, "") for s in ranking.settings)]
     for name in ranking.objectives:
-        head += [column(name).axis, "test"]
-    head += [*(column(m).title for m in others), "seeds", "on the front"]
+        head += [(column(name).axis, ' colspan="2"'), ("test", "")]
+    head += [*((column(m).title, ' class="extra"') for m in others), ("seeds", ' class="words"'), ("on the front", "")]
     keys = key(ranking)
     body = "".join(_ranking_row(cell, ranking, cells, others, keys) for _, cell in cells.iterrows())
     hidden = len(ranking.cells) - len(cells)
     more = f'<p class="caption">{hidden:,} more cells are in ranking.csv.</p>' if hidden else ""
-    headers = "".join(f'<th scope="col">{escape(h)}</th>' for h in head)
+    headers = "".join(f'<th scope="col"{more}>{escape(h)}</th>' for h, more in head)
     against = _yardstick_rows(ranking, others)
     table = f"<table><thead><tr>{headers}</tr></thead><tbody>{body}</tbody>{against}</table>"
     return f'<div class="scroll">{table}</div>{more}'
@@ -107,8 +107,8 @@ def _yardstick_rows(ranking: Ranking, others: Sequence[str]) -> str:
             continue
         tds = [f'<th scope="row" colspan="{1 + len(ranking.settings)}">{escape(title)} <i>{kind}</i></th>']
         for m, found in values.items():
-            tds.append(f"<td>{measured(found[title].value) if title in found else '–'}</td>")
-            tds += ["<td></td>"] if m in ranking.objectives else []
+            value = measured(found[title].value) if title in found else "–"
+            tds += ["<td></td>", f"<td>{value}</td>", "<td></td>"] if m in ranking.objectives else [extra(value)]
         rows.append(f"<tr>{''.join(tds)}<td></td><td></td></tr>")
     return f'<tbody class="yardsticks">{"".join(rows)}</tbody>' if rows else ""
 
@@ -120,13 +120,18 @@ def _ranking_row(cell: pd.Series, ranking: Ranking, shown: pd.DataFrame, others:
         tds.append(f"<td>{mark(cell, marks) if setting == 'beta' else ''}{escape(text)}</td>")
     for name in ranking.objectives:
         value = measured(cell[f"{name}_mean"], cell[f"{name}_std"])
-        tds.append(f"<td>{_whisker(cell, shown, name)}{value}</td>")
+        tds += [f"<td>{_whisker(cell, shown, name)}</td>", f"<td>{value}</td>"]
         tds.append(f'<td class="quiet">{measured(cell.get(f"test_{name}_mean", np.nan))}</td>')
-    tds += [f"<td>{measured(cell[f'{m}_mean'], cell[f'{m}_std'])}</td>" for m in others]
+    tds += [extra(measured(cell[f"{m}_mean"], cell[f"{m}_std"])) for m in others]
     stopped = f'<span class="quiet"> · {cell["stopped"]} stopped</span>' if cell["stopped"] else ""
     tds.append(f'<td class="words">{cell["scored"]}/{cell["trials"]}{stopped}</td>')
     tds.append(f"<td>{_chance(cell['front_probability'])}</td>")
     return f'<tr data-cell="{cell["rank"]}" class="{"front" if cell["front"] else ""}">{"".join(tds)}</tr>'
+
+
+def extra(text: str) -> str:
+    """A table cell that a narrow page goes without."""
+    return f'<td class="extra">{text}</td>'
 
 
 def mark(row: Mapping[Any, Any] | pd.Series, marks: Key) -> str:
@@ -174,14 +179,17 @@ def preference_bar(ranking: Ranking) -> str:
     cells = ranking.cells.set_index("rank")
     scale = BetaScale(ranking.trials["beta"])
     parts = []
+    words = []
     for _, s in stretches.iterrows():
         cell = cells.loc[int(s["rank"])]
         name = escape(cell["label"])
         place = scale.place(cell["beta"])
         share = f"flex:{s['high'] - s['low']:.4f} 1 0"
-        parts.append(f'<div style="{share}" data-fill="{place:.4f}" title="{name}">{name}</div>')
+        parts.append(f'<div style="{share}" data-fill="{place:.4f}" title="{name}"><span>{name}</span></div>')
+        words.append(f"{name} for w from {s['low']:.2g} to {s['high']:.2g}")
     ends = f"<span>only {escape(second)} counts</span><span>only {escape(first)} counts</span>"
     inside = f'<div class="stretches">{"".join(parts)}</div><div class="scale">{ends}</div>'
+    inside += f'<p class="caption">w, the weight of {escape(first)}: {"; ".join(words)}.</p>'
     return f'<div class="preferences"><h3>Which cell to take, by what counts for you</h3>{inside}</div>'
 
 

@@ -51,6 +51,7 @@ class MadeTrial:
             "reconstruction": self.reconstruction + 30 * (1 - late),
             "kl": sum(kl),
             "mig": self.mig * late,
+            "mig/scale": self.mig * late / 2,
             "active_latents": min(3, self.latent_dim),
             "kl_per_latent": kl,
             "loss": self.reconstruction + 30 * (1 - late) + self.beta * sum(kl),

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from constructed import MadeTrial, write_study
 
-from analysis.effects import variance_split
+from analysis.effects import by_coordinate, variance_split
 from analysis.figures.moved import moved_data, moved_figure
 from analysis.ranking import Ranking, rank
 from analysis.trials import read_study
@@ -90,3 +90,23 @@ def test_the_figure_draws_the_shares(tmp_path: Path) -> None:
     [bars] = moved_figure(data).data
     assert list(bars.y) == ["seed", "β × latent size", "latent size", "β"]
     assert sum(bars.x) == pytest.approx(1.0)
+
+
+def test_a_score_that_follows_one_coordinate_is_explained_by_it(tmp_path: Path) -> None:
+    """MIG as a parabola in log(β·M): β alone or the size alone explain less, and the seed nothing."""
+    trials = [
+        MadeTrial(f"{b}-{m}-{s}", beta=b, latent_dim=m, seed=s, mig=0.1 + 0.05 * np.log(b * m) ** 2)
+        for b in (0.5, 2.0, 8.0)
+        for m in (2, 8, 32)
+        for s in (0, 1)
+    ]
+    found = by_coordinate(rank(read_study(write_study(tmp_path / "study", trials))), "mig", draws=20).set_index(
+        "source"
+    )
+    assert found.loc["beta_norm", "share"] == pytest.approx(1)
+    assert found.loc["beta", "share"] < 0.8
+    assert found.loc["latent_dim", "share"] < 0.8
+    assert (found["low"] <= found["share"] + 1e-9).all()
+    assert (found["high"] >= found["share"] - 1e-9).all()
+    one = rank(read_study(write_study(tmp_path / "one", [MadeTrial("a"), MadeTrial("b", beta=1.0, mig=0.5)])))
+    assert by_coordinate(one, "mig").empty

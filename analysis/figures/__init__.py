@@ -19,7 +19,7 @@ from analysis.figures.curves import curves_data, curves_figure
 from analysis.figures.label_free import label_free_data, label_free_figure
 from analysis.figures.latents import latents_data, latents_figure
 from analysis.figures.maps import has_map, map_data, map_figure
-from analysis.figures.moved import moved_data, moved_figure
+from analysis.figures.moved import coordinates_data, moved_data, moved_figure
 from analysis.figures.parallel import parallel_data, parallel_figure
 from analysis.figures.rate_distortion import rate_distortion_data, rate_distortion_figure
 from analysis.figures.trade_off import trade_off_data, trade_off_figure
@@ -64,6 +64,18 @@ def _moved(study: Study, ranking: Ranking) -> dict[str, go.Figure]:
     del study
     splits = {m: moved_data(ranking, m) for m in ranking.metrics[:4]}
     return {m: moved_figure(data) for m, data in splits.items() if len(data.shares)}
+
+
+def _coordinates(study: Study, ranking: Ranking) -> dict[str, go.Figure]:
+    del study
+    found = {m: coordinates_data(ranking, m) for m in ranking.metrics[:4] if m not in ("kl", "active_latents")}
+    return {m: moved_figure(data) for m, data in found.items() if len(data.shares)}
+
+
+def _emergence(study: Study, ranking: Ranking) -> dict[str, go.Figure]:
+    """A panel per factor, where the trials report the parts of MIG."""
+    parts = [c for c in study.scores.columns if str(c).startswith("mig/")]
+    return {c: curves_figure(curves_data(study, ranking, c)) for c in parts}
 
 
 def _agreement(study: Study, ranking: Ranking) -> dict[str, go.Figure]:
@@ -117,6 +129,14 @@ FIGURES: tuple[Figure, ...] = (
         _moved,
     ),
     Figure(
+        "coordinates",
+        "By what came of it",
+        "How much of the variance one coordinate explains by itself, by a parabola in it, with 95 % bootstrap "
+        "intervals. β·M/N is β normalised by latents and pixels; rate and active latents are what a trial did with its "
+        "settings.",
+        _coordinates,
+    ),
+    Figure(
         "agreement",
         "Do the scores agree?",
         "Spearman’s ρ between every two scores, each turned so that more is better where a direction is: 1 where they "
@@ -143,6 +163,12 @@ FIGURES: tuple[Figure, ...] = (
         "Scores on the validation split. Dotted lines are rungs; a line ends filled where the trial finished and "
         "hollow where it was stopped or broke off.",
         _curves("reconstruction", "kl", "mig"),
+    ),
+    Figure(
+        "emergence",
+        "When each factor emerges",
+        "The part of MIG that each factor has, over the steps: which factors a trial tells apart, and since when.",
+        _emergence,
     ),
     Figure(
         "loss-curves",

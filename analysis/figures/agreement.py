@@ -27,7 +27,7 @@ def agreement_figure(data: Agreement, over: str) -> go.Figure:
     below = np.where(np.tri(len(data.names), k=-1, dtype=bool), data.rho, np.nan)
     if not np.isfinite(below).any():
         return empty(OVER[over], "", "", f"This needs {FEWEST} finished {over}")
-    titles = [column(name).title for name in data.names]
+    titles = [column(name).title.partition(" (")[0] for name in data.names]
     text = [["" if np.isnan(r) else f"{r:.2f}".replace("-", "−") for r in row] for row in below]
     tiles = go.Heatmap(
         x=titles[:-1],
@@ -46,5 +46,6 @@ def agreement_figure(data: Agreement, over: str) -> go.Figure:
         hoverongaps=False,
         meta={"scale": "diverging"},
     )
-    x, y = axis("", type="category", showgrid=False), axis("", type="category", showgrid=False, autorange="reversed")
+    shared = {"type": "category", "showgrid": False, "tickfont": {"size": 10}, "dtick": 1}
+    x, y = axis("", tickangle=-40, **shared), axis("", autorange="reversed", **shared)
     return go.Figure(tiles, layout(OVER[over], xaxis=x, yaxis=y))

@@ -8,7 +8,7 @@ import pandas as pd
 import plotly.graph_objects as go
 
 from analysis.columns import Column, column
-from analysis.effects import SEED, TOGETHER, variance_split
+from analysis.effects import SEED, TOGETHER, by_coordinate, variance_split
 from analysis.figures.style import QUIET, axis, layout
 from analysis.ranking import Ranking
 
@@ -27,11 +27,16 @@ def moved_data(ranking: Ranking, metric: str) -> Moved:
     return Moved(column(metric), variance_split(ranking, metric))
 
 
+def coordinates_data(ranking: Ranking, metric: str) -> Moved:
+    """What single coordinates explain of a score; without rows where it can't be told."""
+    return Moved(column(metric), by_coordinate(ranking, metric))
+
+
 def moved_figure(data: Moved) -> go.Figure:
     """A bar per source, the seed's in grey: what no setting controls."""
     title = data.column.title[0].upper() + data.column.title[1:]
     table = data.shares.iloc[::-1]
-    names = {TOGETHER: "β × latent size", SEED: "seed"}
+    names = {TOGETHER: "β × latent size", SEED: "seed", "beta_norm": "β·M/N", "kl": "rate (KL)"}
     spans = {"array": table["high"] - table["share"], "arrayminus": table["share"] - table["low"], "symmetric": False}
     bars = go.Bar(
         orientation="h",
