@@ -70,6 +70,8 @@ def draw_checkpoint(checkpoint: Path, folder: Path, data: Path | None, span: Ran
     """
     from bvae.checkpoint import load_model
 
+    if checkpoint.is_dir():
+        raise OSError(f"{checkpoint} is a folder: name the .safetensors file of a checkpoint")
     place = folder.resolve()
     if place.exists() and not (place.is_dir() and ((place / "trial.json").is_file() or not any(place.iterdir()))):
         raise OSError(f"{folder} exists and holds no traversals: name another folder for --out")

@@ -165,7 +165,7 @@ def test_the_images_are_those_of_the_study_around_the_checkpoint(
     ("checkpoint", "out", "says"),
     [
         ("gone.safetensors", "drawn", "gone.safetensors does not exist"),
-        (".", "drawn", "does not exist"),
+        (".", "drawn", "is a folder"),
         ("study.json", "drawn", "is no whole checkpoint"),
         ("other.safetensors", "drawn", "but not a checkpoint of this project"),
         ("a.safetensors", ".", "holds no traversals"),
