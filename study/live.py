@@ -153,7 +153,7 @@ class View:
             values = (f"{name} {_number(trial.metrics.get(name))}" for name in ("reconstruction", "kl", "mig"))
             return f"{what}  " + "  ".join(values)
         if event["event"] == "decision":
-            return f"{what}  {'goes on' if event['keep'] else 'stops'}: {event['reason']}"
+            return f"{what}  {'goes on' if event['keep'] or event['audited'] else 'stops'}: {event['reason']}"
         if event["event"] == "failure":
             return f"{what}  failed (attempt {event['attempt']}): {event['error'].splitlines()[-1]}"
         return f"{what}  {event['status']}"

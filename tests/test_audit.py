@@ -9,6 +9,7 @@ from constructed import STEPS, MadeTrial, write_study
 
 from analysis.audit import audit_sentence, audited
 from analysis.figures.audit import wrong_figure
+from analysis.figures.style import BetaScale
 from analysis.ranking import Ranking, rank
 from analysis.report import build_report
 from analysis.trials import Study, append, event, read_study
@@ -45,7 +46,7 @@ def test_the_report_says_how_often(tmp_path: Path) -> None:
     assert sentence.startswith("Audit: 5 trials that were to be stopped ran on. For 3 stopping would have been wrong")
     assert "2 of 3 at β = 4, 1 of 1 at β = 8, 0 of 1 at β = 16. That is 23 to 88 % of such trials" in sentence
     assert build_report(tmp_path, traversals=False).notes[0] == sentence
-    figure = wrong_figure(audited(study, ranking))
+    figure = wrong_figure(audited(study, ranking), BetaScale(ranking.trials["beta"]))
     assert figure.data[0].text == ("2 of 3", "1 of 1", "0 of 1")
     assert list(figure.data[0].y) == pytest.approx([2 / 3, 1, 0])
 
@@ -54,5 +55,5 @@ def test_without_an_audit_nothing_is_said(tmp_path: Path) -> None:
     write_study(tmp_path, [*LET_ON, replace(LET_ON[0], trial_id="c", status="stopped", last=300)])
     study = read_study(tmp_path)
     assert audit_sentence(study, rank(study, draws=10)) is None
-    assert wrong_figure(pd.DataFrame({"beta": [], "trials": [], "wrong": []})).layout.annotations
+    assert wrong_figure(pd.DataFrame({"beta": [], "trials": [], "wrong": []}), BetaScale([1.0])).layout.annotations
     assert STEPS > 300

@@ -54,6 +54,7 @@ def test_lines_are_printed_where_there_is_no_terminal():
     decision = {"rank": 1, "front": 1, "size": 3, "dominated_by": ["t1"]}
     v.show(events("t0", 100, float("nan"), 0.1))
     v.show([event("decision", "t0", step=100, rung=100, keep=False, reason="because", **decision)])
+    v.show([event("decision", "t0", step=100, rung=100, keep=False, reason="so", audited=True, **decision)])
     v.show([event("failure", "t1", step=0, attempt=2, error="Traceback\nValueError: bad")])
     v.show([event("checkpoint", "t0", step=100, path="x"), event("trial_ended", "t0", step=100, status="stopped")])
     lines = v.console.file.getvalue().splitlines()
@@ -61,6 +62,7 @@ def test_lines_are_printed_where_there_is_no_terminal():
         "started on cpu",
         "mig 0.10",
         "stops: because",
+        "goes on: so",
         "failed (attempt 2): ValueError: bad",
         "stopped",
     ]

@@ -22,6 +22,7 @@ from analysis.figures.maps import has_map, map_data, map_figure
 from analysis.figures.moved import coordinates_data, moved_data, moved_figure
 from analysis.figures.parallel import parallel_data, parallel_figure
 from analysis.figures.rate_distortion import rate_distortion_data, rate_distortion_figure
+from analysis.figures.style import BetaScale
 from analysis.figures.trade_off import trade_off_data, trade_off_figure
 from analysis.ranking import Ranking
 from analysis.trials import Study
@@ -97,7 +98,7 @@ def _audit(study: Study, ranking: Ranking) -> dict[str, go.Figure]:
         "foresight": foresight_figure(foresight_data(study, ranking)),
     }
     rows = audited(study, ranking)
-    return panels | ({"wrong": wrong_figure(rows)} if len(rows) else {})
+    return panels | ({"wrong": wrong_figure(rows, BetaScale(ranking.trials["beta"]))} if len(rows) else {})
 
 
 def _curves(*metrics: str) -> Callable[[Study, Ranking], dict[str, go.Figure]]:

@@ -112,14 +112,13 @@ def foresight_figure(data: Foresight) -> go.Figure:
     return figure
 
 
-def wrong_figure(rows: pd.DataFrame) -> go.Figure:
+def wrong_figure(rows: pd.DataFrame, scale: BetaScale) -> go.Figure:
     """A bar per β: of the stopped trials that ran on, the share that was stopped wrongly; from `audited`'s rows."""
     title, x, y = "Was stopping wrong?", "β", "share of the audited trials"
     if rows.empty:
         return empty(title, x, y, "No audited trial has ended")
     share = rows["wrong"] / rows["trials"]
     low, high = np.array([share_interval(w, n) for w, n in zip(rows["wrong"], rows["trials"], strict=True)]).T
-    scale = BetaScale(rows["beta"])
     bars = go.Bar(
         x=[f"{beta:g}" for beta in rows["beta"]],
         y=share,
