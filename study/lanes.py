@@ -204,6 +204,23 @@ class Lanes(Searcher):
         """A lane by its name."""
         return self._lanes[name]
 
+    def stranded(self, pending: Sequence[str]) -> list[str]:
+        """Which of these trials, by Tune's id, wait for places that are gone, and should be taken back.
+
+        Only where something else is left to go on with: a trial that waits alone stays in line.
+        """
+        room = any(self._busy[name] < self._slots[name] for name in self._lanes)
+        if not room and len(pending) == len(self._live):
+            return []
+        excess = {name: self._busy[name] - self._slots[name] for name in self._lanes}
+        taken = []
+        for trial_id in reversed(pending):  # The latest first: the others are nearer to a start.
+            lane = self._live[trial_id][0]
+            if excess[lane] > 0:
+                excess[lane] -= 1
+                taken.append(trial_id)
+        return taken
+
     def again(self, assignment: Assignment) -> None:
         """Put a trial whose run died back in front; it takes whichever lane has room then."""
         self._waiting.appendleft(assignment)

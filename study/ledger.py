@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -18,7 +19,9 @@ from study.progress import DECISION_FIELDS, KEPT, Event, Progress, ending, newes
 from study.schedulers import RecordedScheduler, name_of
 from study.sender import Sender
 
-NODE_DIED = "its node has died"  # what Ray says of an actor whose machine is gone
+# What Ray says of an actor whose machine is gone: as soon as it can't be reached, and once it is known to be dead.
+MACHINE_LOST = ("is temporarily unavailable", "its node has died")
+MOST_LOST = 20  # machines under one trial: a trial that takes each machine down with it ends, too
 
 # What Tune adds to every report.
 # fmt: off
@@ -66,7 +69,8 @@ class LedgerCallback(Callback):
         self._attempts = dict(progress.attempts) if progress else {}
         self._checkpoints = {name: dict(found) for name, found in progress.checkpoints.items()} if progress else {}
         self._resume = dict(resume or {})
-        self._failures: dict[str, int] = {}
+        self._failures: Counter[str] = Counter()
+        self._lost: Counter[str] = Counter()
         self._last: dict[str, Event] = {}
         self._warned = False
         self._decided = set(scheduler.decisions) if scheduler else set()
@@ -114,6 +118,8 @@ class LedgerCallback(Callback):
 
     def on_trial_complete(self, iteration: int, trials: list[Trial], trial: Trial, **info: Any) -> None:  # noqa: D102
         name = name_of(trial)
+        if trial.status == Trial.PENDING:
+            return  # Taken back before it started: see study.rebinding.
         if last := self._last.get(name):
             status = ending(last, trial.config["assignment"]["trial"]["steps"])
             self._write(event("trial_ended", name, step=last["step"], status=status))
@@ -124,9 +130,10 @@ class LedgerCallback(Callback):
         name, error = name_of(trial), error_of(trial)
         step = self._last.get(name, {}).get("step", 0)
         self._write(event("failure", name, step=step, attempt=self._attempts.get(name, 1), error=error))
-        if trial.num_failures and NODE_DIED not in error:  # Ray itself doesn't count what it knows as preemption.
-            self._failures[name] = self._failures.get(name, 0) + 1
-        if self._failures.get(name, 0) > self._max_failures:
+        # Ray itself doesn't count what it knows as preemption.
+        lost = not trial.num_failures or any(said in error for said in MACHINE_LOST)
+        (self._lost if lost else self._failures)[name] += 1
+        if self._failures[name] > self._max_failures or self._lost[name] > MOST_LOST:
             self._write(event("trial_ended", name, step=step, status="failed"))
             return
         self._resume.pop(name, None)

@@ -28,6 +28,7 @@ from study.ledger import LedgerCallback
 from study.live import View
 from study.nodes import check_nodes, machines
 from study.progress import Progress, read_progress, restore_decisions, resume_points
+from study.rebinding import Rebinding
 from study.rebuild import Rebuild
 from study.run import INTERRUPTED, Options, interrupt_on_sigterm
 from study.schedulers import RecordedScheduler, make_scheduler, name_of
@@ -167,7 +168,7 @@ def _tune(
             tune.with_resources(run_trial, lambda config: requests[config["lane"]]),
             tune_config=tune.TuneConfig(
                 search_alg=searcher,
-                scheduler=scheduler,
+                scheduler=Rebinding(scheduler, searcher),
                 num_samples=-1,  # As many as the searcher hands out.
                 reuse_actors=True,
                 trial_name_creator=name_of,

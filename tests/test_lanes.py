@@ -213,3 +213,30 @@ def test_an_autoscaler_hears_what_could_be_used_beyond_what_there_is():
     lanes.on_trial_complete(first[0][0])
     look()
     assert asked[-1] == {"gpu": 0, "cpu": 2}  # The GPU lane has room: its place is for a trial.
+
+
+def test_trials_that_wait_for_places_that_are_gone_are_taken_back():
+    nodes = list(NODES)
+    lanes = searcher(9, nodes)
+    first = [trial for trial, _, _ in start_all(lanes)]
+    assert lanes.stranded(first) == []
+    del nodes[0]
+    lanes.suggest("look")
+    # Two of six fit now, on cores; two GPU trials and two of the four on cores have lost their places.
+    assert lanes.stranded([first[0], first[1], first[5]]) == [first[5], first[1], first[0]]
+    assert lanes.stranded([first[0]]) == [first[0]]
+
+
+def test_a_trial_that_waits_alone_stays_in_line_until_there_is_room():
+    nodes = [{"CPU": 0.0}]
+    lanes = searcher(3, nodes)
+    ((waits, lane, _),) = start_all(lanes)
+    assert lane == "cpu"
+    assert lanes.stranded([waits]) == []
+    nodes[0] = {"CPU": 1.0, "GPU": 0.0}
+    lanes.suggest("look")
+    assert lanes.stranded([waits]) == []  # It has its place now.
+    lanes = searcher(3, nodes, lanes=[GPU])
+    nodes[0] = {"CPU": 0.0}
+    ((waits, _, _),) = start_all(lanes)
+    assert lanes.stranded([waits]) == []
