@@ -200,7 +200,7 @@ def _last_scores(study: Study, objectives: Mapping[str, str]) -> pd.DataFrame:
 def _metric_columns(trials: pd.DataFrame, config: list[str]) -> list[str]:
     """The validation scores among the columns: numbers that are not settings, bookkeeping, or of another split."""
     others = {*config, *BOOKKEEPING, "seed", "scored", "seconds", "scoring_seconds", "images_per_second", "loss"}
-    last = {"elbo": 1}  # It is reconstruction and KL once more.
+    last = ("sampled_", "without_duplicate_", "elbo")  # Other codes; and ELBO, which is reconstruction and KL again.
     names = [
         str(c)
         for c in trials.columns
@@ -209,7 +209,7 @@ def _metric_columns(trials: pd.DataFrame, config: list[str]) -> list[str]:
         and "/" not in str(c)
         and pd.api.types.is_numeric_dtype(trials[c])
     ]
-    return sorted(names, key=lambda name: last.get(name, 0))
+    return sorted(names, key=lambda name: next((1 + i for i, of in enumerate(last) if name.startswith(of)), 0))
 
 
 def _cells(trials: pd.DataFrame, number: pd.Series, config: list[str], metrics: tuple[str, ...]) -> pd.DataFrame:

@@ -7,7 +7,7 @@ checkpoints.
     trial_started  attempt, config {TrialConfig fields}, device that was assigned, node, resumed_step, lane, resources
                    {"CPU": cores, "GPU": share}, cost_per_hour (of this trial, or null); these three are null where they
                    are missing
-    report         step, metrics {name: number, null when not finite, or a list of numbers}, device that was trained on
+    report         step, metrics {name: number, null when not finite, or lists of numbers}, device that was trained on
                    (null where it is missing)
     decision       step, rung, keep, rank, front, size, reason, dominated_by [trial ids, ten at most], audited (not
                    kept, but runs on, to learn what stopping it would have lost; false where it is missing)
@@ -15,8 +15,16 @@ checkpoints.
     failure        step, attempt, error
     trial_ended    step, status: one of ENDED
 
-Metrics without a prefix are those of the validation split, `test_*` those of the test split (at a trial's last step
-only), `train_*` means over the training batches since the last report. Likelihoods are in nats per image.
+Metrics without a prefix are those of the validation split; a prefix says what else was looked at:
+
+    train_              means over the training batches since the last report
+    test_               the test split: reported, picks nothing; at a trial's last step only, as the next two
+    sampled_            one sample of each posterior instead of its mean
+    without_duplicate_  the cheap metrics without dSprites' orientation 39, which repeats orientation 0
+
+"mig/scale" is the part of MIG that the factor scale has; at a trial's last step every score has its parts, where it has
+any. `kl_per_latent` is a list over latents, `mutual_information` a list over latents of lists over factors, in nats and
+to three decimals: what MIG is made of. Likelihoods are in nats per image.
 """
 
 from __future__ import annotations
@@ -59,6 +67,7 @@ UNITS = {
     "reconstruction": "nats per image",
     "kl": "nats per image",
     "kl_per_latent": "nats per image",
+    "mutual_information": "nats",
     "seconds": "s",
     "images_per_second": "1/s",
     "step": "gradient steps",

@@ -21,8 +21,8 @@ from bvae.training import train
 from study.decision import expected_steps
 from study.lanes import Lane
 from study.live import duration
+from study.scoring import measure, scored_indices
 from study.space import Settings
-from study.trainable import measure, scored_indices
 
 PROBE_SECONDS = 4.0
 

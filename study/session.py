@@ -32,9 +32,10 @@ from study.rebinding import Rebinding
 from study.rebuild import Rebuild
 from study.run import INTERRUPTED, Options, interrupt_on_sigterm
 from study.schedulers import RecordedScheduler, make_scheduler, name_of
+from study.scoring import check_scorable
 from study.sender import Sender, claimed
 from study.space import Settings, plan, trial_id
-from study.trainable import Assignment, check_scorable, run_trial
+from study.trainable import Assignment, run_trial
 from study.yardsticks import YardstickCallback, settle
 
 OBJECTIVES = {"reconstruction": "min", "mig": "max"}

@@ -5,29 +5,21 @@ from __future__ import annotations
 import logging
 import math
 import tempfile
-import time
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-import numpy as np
-import numpy.typing as npt
 import ray
 import torch
 from ray import tune
 
-from analysis.codes import CODED_IMAGES, CODES_FILE, Codes, write_codes
-from analysis.metrics import METRICS, score
+from analysis.codes import CODES_FILE, Codes, write_codes
 from analysis.storage import Folder
 from bvae import checkpoint, data
 from bvae.config import TrialConfig
 from bvae.fast import keep_freed_memory
-from bvae.model import VAE
-from bvae.objective import kl_per_latent
-from bvae.training import Likelihood, NonFiniteLoss, TrainReport, encode, evaluate, finite, train
-
-# Decoding costs as much as encoding, and the likelihood needs fewer images than the scores: a quarter of them.
-DECODED_SHARE = 4
+from bvae.training import NonFiniteLoss, train
+from study.scoring import compared_codes, measure, scored_indices
 
 log = logging.getLogger(__name__)
 
@@ -72,7 +64,7 @@ def run_trial(config: dict[str, Any]) -> None:
     try:
         for report in train(trial, store, assignment.report_at, resume, device):
             final = report.step == trial.steps
-            metrics = measure(report, store, parts, assignment.final_scores if final else "cheap", with_test=final)
+            metrics = measure(report, store, parts, assignment.final_scores if final else None)
             kept = keep_checkpoint(folder, assignment.trial_id, report.checkpoint())
             if final:
                 keep_codes(folder, assignment.trial_id, compared_codes(report.vae, store, parts[0]))
@@ -127,94 +119,3 @@ def load_checkpoint(folder: Folder, name: str) -> checkpoint.Checkpoint:
         except FileNotFoundError:
             raise checkpoint.CheckpointError(f"checkpoint {folder.location}/{name} does not exist") from None
         return checkpoint.load(path)
-
-
-def scored_indices(
-    store: data.ImageStore, trial: TrialConfig, count: int
-) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
-    """The validation and test images that are scored: the same for all trials of a study, for fair comparison."""
-    split = data.split(len(store), trial.split, trial.split_seed)
-    generator = np.random.default_rng(trial.split_seed)
-    validation, test = (
-        generator.choice(part, min(count, len(part)), replace=False) for part in (split.validation, split.test)
-    )
-    return validation, test
-
-
-def compared_codes(vae: VAE, store: data.ImageStore, validation: npt.NDArray[np.int64]) -> Codes:
-    """The model's codes of the first validation images, which the report compares with those of other seeds."""
-    images = validation[:CODED_IMAGES]
-    posterior = encode(vae, store, images)
-    return Codes(posterior.mean.numpy(), kl_per_latent(posterior).numpy(), images)
-
-
-def check_scorable(store: data.ImageStore, trial: TrialConfig, count: int) -> None:
-    """Refuse images whose scores would be undefined: a factor must vary among those that are scored.
-
-    Raises:
-        DataError: a factor has a single value among them.
-    """
-    for name, indices in zip(("validation", "test"), scored_indices(store, trial, count), strict=True):
-        factors = store.factors(indices)
-        for k in np.flatnonzero((factors == factors[:1]).all(axis=0)):
-            raise data.DataError(
-                f"factor {store.space.names[k]!r} of {store.name} has one value among the {len(indices)} {name} images "
-                "that are scored; leave it out of the file, or score more images"
-            )
-
-
-def measure(
-    report: TrainReport,
-    store: data.ImageStore,
-    parts: tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]],
-    budget: Literal["cheap", "full"] = "cheap",
-    with_test: bool = False,
-) -> dict[str, Any]:
-    """Everything a report says: likelihoods in nats per image, scores, speed. Test values only where asked for.
-
-    Raises:
-        NonFiniteLoss: the likelihood of the validation images is not finite.
-    """
-    started = time.perf_counter()
-    validation, test = parts
-    metrics = {f"train_{name}": value for name, value in report.train._asdict().items()}
-    metrics |= _scores(report, store, validation, budget)
-    if with_test:
-        scores = _scores(report, store, test, budget)
-        metrics |= {f"test_{name}": value for name, value in scores.items() if name not in ("loss", "kl_per_latent")}
-    return metrics | {
-        "step": report.step,
-        "images_per_second": report.images_per_second,
-        "seconds": report.seconds,
-        "scoring_seconds": time.perf_counter() - started,
-    }
-
-
-def _scores(
-    report: TrainReport, store: data.ImageStore, indices: npt.NDArray[np.int64], budget: Literal["cheap", "full"]
-) -> dict[str, Any]:
-    posterior = encode(report.vae, store, indices)
-    decoded = indices[: max(1, len(indices) // DECODED_SHARE)]
-    likelihood: Likelihood = evaluate(report.vae, store, decoded, posterior, report.step)
-    if not finite(likelihood):
-        raise NonFiniteLoss(report.step, report.vae.config)
-    scores = score(
-        posterior.mean.numpy(),
-        store.factors(indices),
-        budget=budget,
-        logvar=posterior.logvar.numpy(),
-        factor_names=store.space.names,
-    )
-    whole = {name: value for name, value in scores.items() if "/" not in name}
-    return {**likelihood._asdict(), **whole, "kl_per_latent": kl_per_latent(posterior).tolist()}
-
-
-def with_factors(scores: dict[str, float]) -> dict[str, float]:
-    """Scores and their parts by factor; without those by latent, which are as many as a trial has latents."""
-
-    def kept(name: str) -> bool:
-        metric, _, part = name.partition("/")
-        details = METRICS[metric].details
-        return not part or (details is not None and details[1] == "factor")
-
-    return {name: value for name, value in scores.items() if kept(name)}

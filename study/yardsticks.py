@@ -24,8 +24,8 @@ from bvae import data
 from bvae.config import TrialConfig
 from bvae.model import VAE
 from bvae.training import encode, load_images
+from study.scoring import scored_indices, with_factors
 from study.space import Settings
-from study.trainable import scored_indices, with_factors
 
 MOST_SIZES = 4  # latent sizes that are measured; the others lie between them
 FITTED_IMAGES = 5_000  # training images that the principal components are fitted to

@@ -104,7 +104,7 @@ def test_a_trial_s_codes_are_those_of_the_first_validation_images(small_store) -
     from bvae.config import TrialConfig
     from bvae.model import VAE
     from bvae.training import encode
-    from study.trainable import compared_codes
+    from study.scoring import compared_codes
 
     vae = VAE(TrialConfig(latent_dim=3, architecture="burgess"))
     validation = np.arange(50)[::-1].copy()

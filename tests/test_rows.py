@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from analysis.metrics import sampled, score, score_rows
+from analysis.metrics import distinct, sampled, score, score_rows
 
 NAMES = ["shape", "orientation"]
 
@@ -36,6 +36,16 @@ def test_without_duplicate_leaves_out_the_repeated_orientation(model):
     kept = factors[:, 1] != 39
     rows = score_rows(codes, factors, names=["mig"], factor_names=NAMES, rows=["without_duplicate"])
     assert rows == {"without_duplicate": score(codes[kept], factors[kept], names=["mig"], factor_names=NAMES)}
+
+
+def test_only_an_orientation_of_forty_values_repeats_itself(model):
+    _, factors, _ = model
+    assert distinct(factors, NAMES).sum() == (factors[:, 1] != 39).sum()
+    assert distinct(factors, None) is None
+    assert distinct(factors, ["shape", "turn"]) is None
+    assert distinct(factors % 39, NAMES) is None
+    assert distinct(2 * factors, NAMES) is None
+    assert distinct(np.array([[0, 39], [1, 39], [1, 2]]), NAMES) is None
 
 
 def test_a_row_without_log_variances_lacks_what_needs_them(model):

@@ -22,8 +22,8 @@ from analysis.yardsticks import FILE, Yardstick, of_score, read_yardsticks, writ
 from bvae.config import TrialConfig
 from bvae.model import VAE
 from bvae.training import encode
+from study.scoring import scored_indices
 from study.space import Settings, plan
-from study.trainable import scored_indices
 from study.yardsticks import asked, is_settled, measure, principal_components, settle
 
 SETTINGS = Settings(latent_dim=(2, 3, 4, 5, 6, 7), beta=(1.0,), seed=(0,), score_images=50)

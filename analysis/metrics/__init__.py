@@ -20,9 +20,9 @@ from analysis.metrics.mcc import mcc
 from analysis.metrics.mig import mig
 from analysis.metrics.modularity import modularity
 from analysis.metrics.registry import METRICS, Metric
-from analysis.metrics.rows import sampled, score_rows
+from analysis.metrics.rows import distinct, sampled, score_rows
 from analysis.metrics.sap import sap
-from analysis.metrics.scoring import score
+from analysis.metrics.scoring import information_matrix, score
 from analysis.metrics.udr import udr
 
 __all__ = [
@@ -32,10 +32,12 @@ __all__ = [
     "beta_vae_score",
     "chen_mig",
     "dci",
+    "distinct",
     "explicitness",
     "factor_vae_score",
     "gaussian_total_correlation",
     "infomec",
+    "information_matrix",
     "irs",
     "kl_per_latent",
     "mcc",

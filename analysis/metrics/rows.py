@@ -13,7 +13,7 @@ from analysis.metrics.registry import METRICS
 from analysis.metrics.scoring import score
 from analysis.metrics.udr import standardised
 
-# dSprites turns through 0 and 2π: orientation 39 is the image of orientation 0.
+# dSprites turns from 0 to 2π in 40 steps, both included: orientation 39 is the image of orientation 0.
 DUPLICATE = ("orientation", 39)
 
 
@@ -22,6 +22,19 @@ def sampled(codes: np.ndarray, logvar: np.ndarray, seed: int = 0) -> np.ndarray:
     codes = checked_codes(codes)
     deviation = np.exp(0.5 * checked_logvar(logvar, codes))
     return (codes + deviation * np.random.default_rng(seed).standard_normal(codes.shape)).astype(codes.dtype)
+
+
+def distinct(factors: np.ndarray, factor_names: Sequence[str] | None) -> np.ndarray | None:
+    """Which samples (N,) are no repetition of orientation 0.
+
+    None where there is no orientation of dSprites' 40 values, or so few samples that a factor would not vary any more.
+    """
+    if factor_names is None or DUPLICATE[0] not in factor_names:
+        return None
+    orientation = factors[:, list(factor_names).index(DUPLICATE[0])]
+    kept = orientation != DUPLICATE[1]
+    varied = orientation.max() == DUPLICATE[1] and kept.any() and (np.ptp(factors[kept], axis=0) > 0).all()
+    return kept if varied else None
 
 
 def score_rows(
@@ -40,7 +53,7 @@ def score_rows(
 
     * `mean`: the codes as they are, the row that a study ranks.
     * `sampled`: one sample of each posterior; only with logvar.
-    * `without_duplicate`: the codes without orientation 39, which repeats orientation 0; only with that factor name.
+    * `without_duplicate`: the codes without orientation 39, which repeats orientation 0; only with that factor.
     * `shuffled_factors`: null, the codes with the factors of other samples.
     * each of `baselines`: null, codes of the same samples from elsewhere, as an untrained encoder or PCA of the images.
     * `true_factors`: ceiling, the standardised factors as codes, which is what these metrics give perfect codes.
@@ -74,8 +87,7 @@ def score_rows(
     tasks: dict[str, Callable[[], dict[str, float]]] = {"mean": partial(scored, codes, factors, logvar)}
     if logvar is not None:
         tasks["sampled"] = partial(scored, sampled(codes, logvar, seed), factors, None)
-    if factor_names is not None and DUPLICATE[0] in factor_names:
-        kept = factors[:, list(factor_names).index(DUPLICATE[0])] != DUPLICATE[1]
+    if (kept := distinct(factors, factor_names)) is not None:
         kept_logvar = None if logvar is None else logvar[kept]
         tasks["without_duplicate"] = partial(scored, codes[kept], factors[kept], kept_logvar)
     order = np.random.default_rng(seed).permutation(len(factors))

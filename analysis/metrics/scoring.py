@@ -60,6 +60,17 @@ def score(
     return scores
 
 
+def information_matrix(codes: np.ndarray, factors: np.ndarray, seed: int = 0) -> np.ndarray:
+    """I(z_j; v_k) in nats, (D, K): what the `mig` of a `score` with the same arguments is made of.
+
+    Raises ValueError for codes or factors that `inputs.checked` refuses.
+    """
+    codes, factors = checked(codes, factors)
+    order = np.random.default_rng(seed).permutation(len(codes))
+    matrix: np.ndarray = evaluated(METRICS["mig"], {"codes": codes, "factors": factors}, order, seed).information
+    return matrix
+
+
 def selected(
     names: Iterable[str] | None, budget: str, available: set[str], factor_names: Sequence[str] | None
 ) -> list[str]:
