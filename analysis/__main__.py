@@ -11,11 +11,11 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import get_args
 
+from analysis.events import RunDirectoryError
 from analysis.report import BEST, Report, build_report
 from analysis.storage import StorageError
 from analysis.summary import front_sentence, summary_table
 from analysis.traversals import Range
-from analysis.trials import RunDirectoryError
 from analysis.working_copy import WorkingCopy, working_copy
 
 

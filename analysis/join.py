@@ -14,8 +14,9 @@ from typing import Any
 
 import pandas as pd
 
+from analysis.events import ENDED, RunDirectoryError
 from analysis.ranking import BOOKKEEPING
-from analysis.trials import ENDED, RunDirectoryError, Study
+from analysis.trials import Study
 
 # What numbers depend on although it is no setting of a cell: a title and its place in study.json.
 MUST_AGREE = {

@@ -20,10 +20,11 @@ import numpy as np
 import pandas as pd
 
 from analysis.columns import label
+from analysis.events import ENDED
 from analysis.front import costs, front_scale, hypervolume, ideal_distance, layers, preferred
 from analysis.label_free import udr_scores
 from analysis.spending import COLUMNS
-from analysis.trials import ENDED, Study
+from analysis.trials import Study
 from analysis.uncertainty import bootstrap_means, front_probability, seeds_to_separate
 
 BOOKKEEPING = (

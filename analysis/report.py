@@ -12,11 +12,12 @@ from typing import TYPE_CHECKING
 from analysis.atlas import atlases, write_atlases
 from analysis.audit import audit_sentence
 from analysis.dashboard import write_dashboard
+from analysis.events import RunDirectoryError
 from analysis.join import join
 from analysis.ranking import Ranking, rank, write_ranking
 from analysis.sheets import read_sheets, write_portraits
 from analysis.traversals import Range
-from analysis.trials import RunDirectoryError, Study, read_study, write_scores
+from analysis.trials import Study, read_study, write_scores
 from analysis.yardsticks import write_csv
 
 if TYPE_CHECKING:

@@ -14,8 +14,8 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from analysis.codes import CODES_FILE
+from analysis.events import RunDirectoryError
 from analysis.storage import Folder, StorageError
-from analysis.trials import RunDirectoryError
 from analysis.yardsticks import FILE as YARDSTICKS
 from bvae.config import UserError
 

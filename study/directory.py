@@ -18,7 +18,7 @@ from typing import Any
 
 from filelock import FileLock, Timeout
 
-from analysis.trials import SCHEMA
+from analysis.events import SCHEMA
 from bvae.config import UserError
 from bvae.data import ImageStore
 from study.space import EXTENDABLE, Settings

@@ -11,7 +11,7 @@ from ray.exceptions import RayError
 from ray.tune import Callback
 from ray.tune.experiment import Trial
 
-from analysis.trials import append, event
+from analysis.events import append, event
 from analysis.working_copy import LEDGER, WorkingCopy
 from study.lanes import Lanes
 from study.live import View

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from analysis.events import append, cut_torn_line, event, read_ledger
 from analysis.storage import Folder
-from analysis.trials import append, cut_torn_line, event, read_ledger
 from analysis.working_copy import LEDGER
 from bvae.checkpoint import CheckpointError
 from study.decision import Decision

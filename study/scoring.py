@@ -60,7 +60,7 @@ def measure(
     parts: tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]],
     final: Literal["cheap", "full"] | None = None,
 ) -> dict[str, Any]:
-    """Everything a report says: likelihoods in nats per image, scores, speed; `analysis.trials` lists the keys.
+    """Everything a report says: likelihoods in nats per image, scores, speed; `analysis.events` lists the keys.
 
     Args:
         report: the trial at this step.

@@ -11,10 +11,10 @@ from typing import Any
 from ray import tune
 from rich.console import Console
 
+from analysis.events import RunDirectoryError
 from analysis.report import build_report
 from analysis.storage import Folder, is_remote
 from analysis.summary import front_sentence, summary_table
-from analysis.trials import RunDirectoryError
 from analysis.working_copy import WorkingCopy, working_copy
 from bvae import data
 from bvae.config import ConfigError, TrialConfig

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from analysis.codes import CODES_FILE, Codes, write_codes
-from analysis.trials import append, event
+from analysis.events import append, event
 from bvae.data import FactorSpace
 
 RUNGS = (100, 300, 900)
@@ -199,3 +199,22 @@ class FakeStore:
         for image, (side, shade) in zip(images, self.factors(indices), strict=True):
             image[0, :, 32 * side : 32 * side + 32] = 60 * (shade + 1)
         return images
+
+
+CONFIG = {"beta": 1.0, "latent_dim": 4, "seed": 0}
+
+
+def started(name: str, attempt: int = 1) -> dict[str, Any]:
+    return event("trial_started", name, attempt=attempt, config=CONFIG, device="cpu", node="here", resumed_step=0)
+
+
+def reported(
+    name: str, step: int, reconstruction: float | None = 50.0, mig: float | None = 0.1, **more: Any
+) -> dict[str, Any]:
+    return event("report", name, step=step, metrics={"reconstruction": reconstruction, "mig": mig, **more})
+
+
+def decided(name: str, step: int, keep: bool = True) -> dict[str, Any]:
+    return event(
+        "decision", name, step=step, rung=step, keep=keep, rank=0, front=0, size=1, reason="because", dominated_by=[]
+    )  # fmt: skip

@@ -8,11 +8,12 @@ import pytest
 from constructed import STEPS, MadeTrial, write_study
 
 from analysis.audit import audit_sentence, audited
+from analysis.events import append, event
 from analysis.figures.audit import wrong_figure
 from analysis.figures.style import BetaScale
 from analysis.ranking import Ranking, rank
 from analysis.report import build_report
-from analysis.trials import Study, append, event, read_study
+from analysis.trials import Study, read_study
 
 LET_ON = [MadeTrial("a", beta=1.0, reconstruction=30, mig=0.2), MadeTrial("b", beta=8.0, reconstruction=50, mig=0.4)]
 AUDITED = [

@@ -10,7 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from analysis.trials import read_ledger, read_study
+from analysis.events import read_ledger
+from analysis.trials import read_study
 from study.ledger import MACHINE_LOST
 
 pytestmark = pytest.mark.slow

@@ -10,9 +10,9 @@ import pytest
 
 from analysis import __main__ as analysis_main
 from analysis import traversals
+from analysis.events import ENDED, FIELDS
 from analysis.figures import FIGURES
 from analysis.metrics import METRICS
-from analysis.trials import ENDED, FIELDS
 from bvae import export
 from bvae.checkpoint import FORMAT
 from study import run as study_run

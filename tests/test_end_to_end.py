@@ -12,7 +12,8 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from analysis.trials import read_ledger, read_study
+from analysis.events import read_ledger
+from analysis.trials import read_study
 from bvae import checkpoint
 
 pytestmark = pytest.mark.slow

@@ -9,8 +9,8 @@ import pytest
 from constructed import MadeTrial, write_study
 
 from analysis.__main__ import main
+from analysis.events import RunDirectoryError
 from analysis.report import build_report
-from analysis.trials import RunDirectoryError
 
 
 def change(directory: Path, **fields: Any) -> Path:

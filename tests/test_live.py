@@ -3,7 +3,7 @@ import io
 import pytest
 from rich.console import Console
 
-from analysis.trials import event
+from analysis.events import event
 from bvae.config import TrialConfig
 from study import live
 from study.live import View, duration

@@ -10,9 +10,9 @@ import pytest
 from constructed import FakeStore, MadeTrial, grid, write_study
 
 from analysis.__main__ import main
+from analysis.events import RunDirectoryError
 from analysis.report import build_report
 from analysis.sheets import read_sheets
-from analysis.trials import RunDirectoryError
 
 ODD = {
     "one trial": ([MadeTrial("a")], "One cell is all that could be ranked"),

@@ -5,7 +5,7 @@ import time
 
 import pytest
 
-from analysis.trials import append, event
+from analysis.events import append, event
 from analysis.working_copy import working_copy
 from study import lease, sender
 from study.directory import StudyError

@@ -3,8 +3,8 @@
 import pytest
 
 from analysis import working_copy as module
+from analysis.events import append, event, read_ledger
 from analysis.storage import Folder, StorageError
-from analysis.trials import append, event, read_ledger
 from analysis.working_copy import working_copy
 
 

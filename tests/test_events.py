@@ -1,3 +1,5 @@
+"""The ledger's file: whole events come back, whatever a crash, a full disk or another writer does to it."""
+
 import errno
 import json
 import math
@@ -5,36 +7,14 @@ import multiprocessing
 import os
 import threading
 from itertools import accumulate
-from types import SimpleNamespace
 
-import numpy as np
 import pytest
+from constructed import decided, reported, started
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from analysis.storage import Folder
-from analysis.trials import RunDirectoryError, append, cut_torn_line, event, read_ledger, read_study, write_scores
-from bvae import checkpoint
-from bvae.config import TrialConfig
-from bvae.training import train
-from study.pareto_asha import ParetoASHA
-from study.progress import newest_whole, read_progress, restore_decisions
-
-CONFIG = {"beta": 1.0, "latent_dim": 4, "seed": 0}
-
-
-def started(name, attempt=1):
-    return event("trial_started", name, attempt=attempt, config=CONFIG, device="cpu", node="here", resumed_step=0)
-
-
-def reported(name, step, reconstruction=50.0, mig=0.1, **more):
-    return event("report", name, step=step, metrics={"reconstruction": reconstruction, "mig": mig, **more})
-
-
-def decided(name, step, keep=True):
-    return event(
-        "decision", name, step=step, rung=step, keep=keep, rank=0, front=0, size=1, reason="because", dominated_by=[]
-    )  # fmt: skip
+from analysis.events import RunDirectoryError, append, cut_torn_line, event, read_ledger
+from study.progress import read_progress
 
 
 def test_events_come_back_in_order_and_nan_is_null(tmp_path):
@@ -151,7 +131,7 @@ def test_a_full_disk_takes_no_part_of_a_line(tmp_path, monkeypatch):
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
         return write(descriptor, data[:50])
 
-    monkeypatch.setattr("analysis.trials.os.write", full)
+    monkeypatch.setattr("analysis.events.os.write", full)
     with pytest.raises(OSError, match="No space left"):
         append(ledger, [reported("a", 1)])
     assert ledger.read_bytes() == before
@@ -187,121 +167,6 @@ def test_lines_of_two_writers_stay_whole(tmp_path):
         writer.join()
     events = read_ledger(ledger)
     assert sorted((e["trial_id"], e["step"]) for e in events) == [(name, step) for name in "ab" for step in range(200)]
-
-
-@pytest.fixture
-def run_directory(tmp_path):
-    (tmp_path / "study.json").write_text(json.dumps({"name": "s", "schema": 1}))
-    events = [
-        started("a"), reported("a", 1, 90), started("b"), reported("b", 1, 80), decided("b", 1, keep=False),
-        event("trial_ended", "b", step=1, status="stopped"),
-        event("failure", "a", step=1, attempt=1, error="it died"), started("a", 2), reported("a", 1, 91), reported("a",
-        2, 70), event("checkpoint", "a", step=2, path="tune/a"),
-    ]  # fmt: skip
-    append(tmp_path / "ledger.jsonl", events)
-    return tmp_path
-
-
-def test_a_study_is_read_as_tables(run_directory):
-    study = read_study(run_directory)
-    trials = study.trials.set_index("trial_id")
-    assert trials.loc["a", ["status", "step", "attempts", "error", "checkpoint"]].tolist() == [
-        "unfinished",
-        2,
-        2,
-        "it died",
-        "tune/a",
-    ]
-    assert trials.loc["b", "status"] == "stopped"
-    # A step that was reported twice counts once, with its last values.
-    assert study.scores[["trial_id", "step", "reconstruction"]].values.tolist() == [
-        ["a", 1, 91],
-        ["a", 2, 70],
-        ["b", 1, 80],
-    ]
-    assert study.decisions["keep"].tolist() == [False]
-
-
-def test_the_score_table_keeps_values_and_units(run_directory):
-    import pyarrow.parquet as pq
-
-    write_scores(read_study(run_directory), run_directory / "scores.parquet")
-    table = pq.read_table(run_directory / "scores.parquet")
-    assert table["reconstruction"].to_pylist() == [91, 70, 80]
-    assert table.schema.field("reconstruction").metadata[b"unit"] == b"nats per image"
-    assert not list(run_directory.glob(".*"))
-
-
-def test_what_is_no_run_directory_is_one_clear_sentence(tmp_path):
-    with pytest.raises(RunDirectoryError, match=r"no study\.json"):
-        read_study(tmp_path)
-    (tmp_path / "study.json").write_text("{")
-    with pytest.raises(RunDirectoryError, match="can't be read"):
-        read_study(tmp_path)
-
-
-def test_a_crash_between_the_last_report_and_its_end_is_closed(tmp_path):
-    append(tmp_path / "ledger.jsonl", [started("a"), reported("a", 10), started("b"), reported("b", 3), decided("b", 3,
-    False),
-                                       started("c"), reported("c", 3, None, diverged=True), started("d"), reported("d",
-                                       3)])  # fmt: skip
-    progress = read_progress(tmp_path, 10)
-    assert progress.ended == {"a": "finished", "b": "stopped", "c": "diverged"}
-    assert read_progress(tmp_path, 10).ended == progress.ended
-    assert sum(e["event"] == "trial_ended" for e in read_ledger(tmp_path / "ledger.jsonl")) == 3
-
-
-def test_a_damaged_checkpoint_falls_back_to_the_one_before_and_says_so(tmp_path, small_store):
-    config = TrialConfig(architecture="burgess", steps=3, batch_size=4)
-    append(tmp_path / "ledger.jsonl", [started("a")])
-    for report in train(config, small_store, [1, 2, 3]):
-        path = tmp_path / f"{report.step}.safetensors"
-        checkpoint.save(path, report.checkpoint())
-        append(
-            tmp_path / "ledger.jsonl",
-            [reported("a", report.step), event("checkpoint", "a", step=report.step, path=path.name)],
-        )
-    folder, kept, notices = Folder(tmp_path), read_progress(tmp_path, 10).checkpoints["a"], []
-    assert kept == {2: "2.safetensors", 3: "3.safetensors"}
-    assert newest_whole(folder, "a", kept, notices.append) == (3, "3.safetensors")
-    assert notices == []
-    (tmp_path / "3.safetensors").write_bytes((tmp_path / "3.safetensors").read_bytes()[:1000])
-    assert newest_whole(folder, "a", kept, notices.append) == (2, "2.safetensors")
-    assert len(notices) == 1
-    assert "3.safetensors" in notices[0]
-    (tmp_path / "2.safetensors").unlink()
-    assert newest_whole(folder, "a", kept, notices.append) is None
-
-
-def test_rungs_come_back_from_the_ledger(tmp_path):
-    """Into a scheduler with strata, cells and an audit, which need the config of each trial."""
-    scheduler, restored = (
-        ParetoASHA(max_t=90, grace_period=10, strata=("seed",), cells=("beta",), soft_until=20, audit=0.5)
-        for _ in range(2)
-    )
-    generator, events = np.random.default_rng(0), []
-    for i in range(40):
-        name, config = f"t{i}", {"beta": float(i % 3), "seed": i % 2}
-        values = {"reconstruction": generator.normal(), "mig": math.nan if i % 9 == 8 else generator.normal()}
-        scheduler.on_trial_result(None, SimpleNamespace(trial_id=name, config=config), {"step": 10, **values})
-        fields = scheduler.decisions[name, 10]._asdict()
-        events += [started(name) | {"config": config}, reported(name, 10, **values)]
-        events.append(event("decision", name, step=10, rung=10, **fields))
-    append(tmp_path / "ledger.jsonl", events)
-    restore_decisions(restored, read_ledger(tmp_path / "ledger.jsonl"))
-    assert restored.decisions == scheduler.decisions
-    assert {d.audited for d in restored.decisions.values() if not d.keep} == {True, False}
-    newcomer = SimpleNamespace(trial_id="new", config={"beta": 1.0, "seed": 0})
-    for one in (scheduler, restored):
-        one.on_trial_result(None, newcomer, {"step": 10, "reconstruction": 0.0, "mig": 0.0})
-    assert restored.decisions == scheduler.decisions
-
-
-def test_an_audited_trial_is_not_taken_for_stopped(tmp_path):
-    ledger = tmp_path / "ledger.jsonl"
-    append(ledger, [started("a"), reported("a", 3), decided("a", 3, keep=False) | {"audited": True}])
-    append(ledger, [started("b"), reported("b", 3), decided("b", 3, keep=False)])
-    assert read_progress(tmp_path, 10).ended == {"b": "stopped"}
 
 
 def test_a_decision_of_an_older_ledger_was_not_audited(tmp_path):
