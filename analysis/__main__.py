@@ -9,13 +9,12 @@ import sys
 from collections.abc import Sequence
 from contextlib import ExitStack
 from pathlib import Path
-from typing import get_args
 
 from analysis.events import RunDirectoryError
 from analysis.report import BEST, Report, build_report
 from analysis.storage import StorageError
 from analysis.summary import front_sentence, summary_table
-from analysis.traversals import Range
+from analysis.traversals import add_range
 from analysis.working_copy import WorkingCopy, working_copy
 
 
@@ -30,11 +29,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--out", type=Path, help="folder for the report (default RUN_DIR/report); needed for several")
     parser.add_argument("--best", type=int, default=BEST, help="trials that get traversal GIFs (default %(default)s)")
     parser.add_argument("--data", type=Path, help="the study's .npz, where it lies elsewhere on this machine")
-    parser.add_argument(
-        "--range", choices=get_args(Range), default="prior",
-        help="move latents from -3 to 3, or between the 1 %% and 99 %% quantiles of the aggregate posterior "
-        "(default %(default)s)",
-    )  # fmt: skip
+    add_range(parser)
     parser.add_argument("--no-traversals", action="store_true", help="leave the checkpoints alone: no torch needed")
     options = parser.parse_args(arguments)
     logging.basicConfig(level=logging.WARNING, format="%(message)s")

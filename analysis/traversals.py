@@ -72,6 +72,15 @@ def decoded(decode: Decode, codes: NDArray[np.float32]) -> Frames:
     return np.round(np.concatenate(batches) * 255).astype(np.uint8)
 
 
+def add_range(parser: argparse.ArgumentParser) -> None:
+    """The option of every command that draws traversals."""
+    parser.add_argument(
+        "--range", choices=get_args(Range), default="prior",
+        help="move each latent from -3 to 3, or between the 1 %% and 99 %% quantiles of the aggregate posterior "
+        "(default %(default)s)",
+    )  # fmt: skip
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
     """Draw one checkpoint; 0, or 2 after one sentence about what is wrong with the arguments."""
     parser = argparse.ArgumentParser(
@@ -82,11 +91,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("checkpoint", type=Path, help="a checkpoint's .safetensors file")
     parser.add_argument("--out", type=Path, required=True, help="the folder to write; replaced if it was drawn before")
     parser.add_argument("--data", type=Path, help="its images (default: those of the study around it, else dSprites)")
-    parser.add_argument(
-        "--range", choices=get_args(Range), default="prior",
-        help="move each latent from -3 to 3, or between the 1 %% and 99 %% quantiles of the aggregate posterior "
-        "(default %(default)s)",
-    )  # fmt: skip
+    add_range(parser)
     options = parser.parse_args(arguments)
     from analysis.album import draw_checkpoint
     from bvae.config import UserError

@@ -4,10 +4,11 @@ The driver at work keeps an object there that says who it is, and changes it eve
 the object waits whether it changes: if it does, the study is taken; if not, its driver is dead and the newcomer takes
 over. A driver that died on this very machine is known to be dead at once.
 
-What is guaranteed: no clock is compared between machines, two drivers that start at the same moment don't both go on,
-and a driver that finds it has been taken over (after it was cut off for longer than PATIENCE) sends nothing any more.
-What is not: a driver may for up to RENEW seconds not know that it has been taken over. Trials that it still runs then
-write the same checkpoints as those of the new driver would: nothing is mixed up, but work is done twice.
+What is guaranteed: no clock is compared between machines, and a driver that finds it has been taken over (after it was
+cut off for longer than PATIENCE) sends nothing any more. What is not: a driver may for up to RENEW seconds not know
+that it has been taken over, and of two that start at the same moment both go on for as long, where a write takes more
+than SETTLE seconds to be seen. Trials that it still runs then write the same checkpoints as those of the new driver
+would: nothing is mixed up, but work is done twice.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ import secrets
 import socket
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any
 
 from analysis.storage import Folder
@@ -64,9 +66,10 @@ class Lease:
         return (self._read() or {}).get("id") == self._me["id"]
 
     def release(self) -> None:
-        """Let the next one in."""
-        if self.held():
-            self._folder.delete(NAME)
+        """Let the next one in; where the store can't be reached, it waits out PATIENCE instead."""
+        with suppress(OSError):
+            if self.held():
+                self._folder.delete(NAME)
 
     def _await_silence(self, first: dict[str, Any], patience: float) -> None:
         deadline = time.monotonic() + patience

@@ -114,8 +114,10 @@ def _train(
                 YardstickCallback(copy.directory, source, list(trials.values()), settings),
                 rebuild,
             ]
-            _tune(searcher, chosen, scheduler, callbacks)
-            rebuild.close()
+            try:
+                _tune(searcher, chosen, scheduler, callbacks)
+            finally:
+                rebuild.close()
 
 
 def _chosen(options: Options, lanes: Sequence[Lane], console: Console) -> list[Lane]:

@@ -91,3 +91,15 @@ def test_of_two_that_start_at_once_one_goes_on(folder, monkeypatch):
 def test_a_damaged_lease_is_waited_for_like_a_strangers(folder):
     folder.write(".lease", b"{")
     assert claim(folder).held()
+
+
+def test_a_store_that_is_gone_at_the_end_is_no_error(folder, monkeypatch):
+    lease = claim(folder)
+
+    def gone(name):
+        raise OSError("no route to the store")
+
+    with monkeypatch.context() as away:
+        away.setattr(folder, "read", gone)
+        lease.release()
+    assert lease.held()  # Whoever comes next waits until it counts as dead.
