@@ -61,15 +61,16 @@ def facts(study: Study, ranking: Ranking) -> str:
 
 
 def _cost(study: Study) -> list[tuple[str, str, str]]:
-    """Device time spent, and saved by stopping: the steps not made, at each stopped trial's own seconds per step."""
-    if "seconds" not in study.scores:
-        return []
-    last = study.scores.groupby("trial_id")[["seconds", "step", "status"]].last()
-    spent = last["seconds"].sum()
-    stopped = last[last["status"] == "stopped"]
-    saved = (stopped["seconds"] / stopped["step"] * (study.info["steps"] - stopped["step"])).sum()
-    share = f"{_duration(saved)} saved by stopping early" if saved > 0 else "nothing was stopped early"
-    return [(_duration(spent), "of training, all trials", share)] if spent > 0 else []
+    """Device time spent on each lane, what it cost, and what stopping saved, as `analysis.spending` counts them."""
+    items: list[tuple[str, str, str]] = []
+    for lane, of in study.trials.groupby("lane") if len(study.trials) else ():
+        spent, saved = of["device_seconds"].sum(), of["saved_device_seconds"].sum()
+        more = f"{_duration(saved)} saved by stopping early" if saved > 0 else "nothing was stopped early"
+        if of["cost"].notna().any():
+            more += f" · cost {of['cost'].sum():.2f}, saved {of['saved_cost'].sum():.2f}"
+        if spent > 0:
+            items.append((_duration(spent), f"of {'GPU' if lane == 'gpu' else 'core'} time, all trials", more))
+    return items
 
 
 def _duration(seconds: float) -> str:

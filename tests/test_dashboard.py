@@ -2,6 +2,7 @@
 
 import json
 import re
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ from constructed import MadeTrial, grid, write_study, write_study_with_codes
 from analysis import dashboard
 from analysis.dashboard import within_budget, write_dashboard
 from analysis.figures import FIGURES
+from analysis.markup import facts
 from analysis.page_data import page_data
 from analysis.ranking import rank
 from analysis.trials import Study, read_study
@@ -162,3 +164,18 @@ def test_page_data_needs_no_decisions(tmp_path: Path) -> None:
     study = read_study(write_study(tmp_path / "study", [MadeTrial("a", last=50, status="unfinished")]))
     assert isinstance(study, Study)
     assert page_data(study, rank(study), {f.name: {} for f in FIGURES}, {}, [])["trials"]["decisions"] == [[]]
+
+
+def test_device_time_stands_by_lane_with_its_cost_and_what_stopping_saved(tmp_path: Path) -> None:
+    study = read_study(write_study(tmp_path, [MadeTrial(name, seed=i) for i, name in enumerate("abc")]))
+    spent = study.trials.assign(
+        lane=["gpu", "cpu", "gpu"],
+        device_seconds=[3600.0, 600.0, 7200.0],
+        saved_device_seconds=[0.0, 0.0, 1800.0],
+        cost=[1.2, None, 2.4],
+        saved_cost=[0.0, None, 0.6],
+    )
+    html = facts(replace(study, trials=spent), rank(study))
+    gpu = "<b>3.0 h</b><span>of GPU time, all trials</span><span>30 min saved by stopping early · cost 3.60, saved 0.60"
+    assert gpu in html
+    assert "<b>10 min</b><span>of core time, all trials</span><span>nothing was stopped early</span>" in html
