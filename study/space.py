@@ -50,7 +50,7 @@ class Settings:
         scheduler_seed: of brackets and audits.
         report_every: steps between reports; rungs are reported besides.
         score_images: images of each split that are encoded for the scores.
-        final_scores: metrics at the last step: cheap, as at every report, or full, with DCI and others (25 s each).
+        final_scores: metrics at the last step: cheap, as at every report, or full, with DCI and others (3 × 25 s).
         split: holdout (0.8 / 0.1 / 0.1) or none (train and score on all images, the field's convention).
         split_seed: of the holdout split.
         num_samples: random search: so many cells are drawn instead of the full grid.

@@ -60,3 +60,18 @@ def test_the_figure_shows_each_pair_once(tmp_path: Path) -> None:
     assert np.isnan(np.array(tiles.z, dtype=float)[np.triu_indices(len(data.names) - 1, 1)]).all()
     few = agreement_data(rank(read_study(write_study(tmp_path / "few", [MadeTrial("a")]))), "trials")
     assert agreement_figure(few, "trials").layout.annotations[0].text == "This needs 4 finished trials"
+
+
+def test_scores_of_mean_and_sampled_codes_keep_their_own_tiles() -> None:
+    table = pd.DataFrame({"mcc": [1.0, 2, 3, 4], "sampled_mcc": [1.0, 3, 2, 4], "mig": [4.0, 3, 2, 1]})
+    names = list(table)
+    [tiles] = agreement_figure(agreement(table, names, names), "trials").data
+    assert (tiles.x, tiles.y) == (("MCC", "MCC, sampled codes"), ("MCC, sampled codes", "MIG"))
+    assert tiles.z[0][0] == pytest.approx(0.8)
+
+
+def test_a_figure_without_numbers_has_no_ticks() -> None:
+    table = pd.DataFrame({"mcc": [1.0], "mig": [1.0]})
+    figure = agreement_figure(agreement(table, list(table), list(table)), "trials")
+    assert not figure.layout.xaxis.showticklabels
+    assert not figure.layout.yaxis.showticklabels

@@ -80,7 +80,9 @@ def test_the_figure_rings_the_pick_and_says_the_regret(tmp_path: Path) -> None:
     assert pick["trial_id"] in ("a", "b")
     ring = next(t for t in figure.data if t.name == "picked")
     assert (ring.x[0], ring.y[0]) == (pick["x"], pick["y"])
-    assert words(data).startswith(f"picks {pick['y']:.3f}, best 0.400: regret ")
+    first, second = words(data).split("<br>")
+    assert first.startswith(f"picks {pick['y']:.3f}, best 0.400")
+    assert second.startswith("regret ")
     assert figure.layout.annotations[0].text == words(data)
 
 

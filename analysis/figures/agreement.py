@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import numpy as np
 import plotly.graph_objects as go
 
@@ -12,6 +14,7 @@ from analysis.ranking import Ranking
 
 OVER = {"trials": "Over trials", "cells": "Over cells, the seeds averaged out"}
 MOST = 14  # scores that have room
+BRACKETS = re.compile(r" \([^)]*\)")
 
 
 def agreement_data(ranking: Ranking, over: str) -> Agreement:
@@ -27,7 +30,7 @@ def agreement_figure(data: Agreement, over: str) -> go.Figure:
     below = np.where(np.tri(len(data.names), k=-1, dtype=bool), data.rho, np.nan)
     if not np.isfinite(below).any():
         return empty(OVER[over], "", "", f"This needs {FEWEST} finished {over}")
-    titles = [column(name).title.partition(" (")[0] for name in data.names]
+    titles = [BRACKETS.sub("", column(name).title) for name in data.names]  # Each still its own: they are categories.
     text = [["" if np.isnan(r) else f"{r:.2f}".replace("-", "−") for r in row] for row in below]
     tiles = go.Heatmap(
         x=titles[:-1],

@@ -42,19 +42,20 @@ def label_free_figure(data: LabelFree) -> go.Figure:
     x, title = column("udr"), data.column.title[0].upper() + data.column.title[1:]
     axes = {"xaxis": axis(x.axis), "yaxis": axis(data.column.axis), "coloraxis": data.key.scale.axis()}
     figure = go.Figure(layout=layout(title, showlegend=False, **axes))
+    figure.update_layout(margin_t=72)  # Room for two lines of words.
     figure.add_trace(trial_trace(data.trials, data.key, x, data.column, size=9))
     pick = data.trials.iloc[0]
     ring = {"size": 20, "symbol": "circle-open", "color": INK, "line": {"width": 1.5}}
     place = {"x": [pick["x"]], "y": [pick["y"]], "mode": "markers", "marker": ring, "hoverinfo": "skip"}
     figure.add_trace(go.Scatter(name="picked", meta={"ink": 1}, **place))
     where = {"xref": "paper", "yref": "paper", "x": 0, "y": 1, "xanchor": "left", "yanchor": "bottom"}
-    figure.add_annotation(text=words(data), showarrow=False, font={"size": 12}, **where)
+    figure.add_annotation(text=words(data), showarrow=False, font={"size": 12}, align="left", **where)
     return figure
 
 
 def words(data: LabelFree) -> str:
-    """The regret: "picks 0.103, the best is 0.148: regret 0.045, blindly 0.061; ρ = 0.4"."""
+    """The regret in two lines: "picks 0.103, best 0.148; ρ = 0.40", "regret 0.045, blindly 0.061"."""
     of = data.regret
     rho = "" if np.isnan(of.rho) else f"; ρ = {of.rho:.2f}".replace("-", "−")
     numbers = (measured(v) for v in (of.picked, of.best, of.regret, of.chance))
-    return "picks {}, best {}: regret {}, blindly {}".format(*numbers) + rho
+    return "picks {}, best {}{rho}<br>regret {}, blindly {}".format(*numbers, rho=rho)

@@ -143,7 +143,7 @@ def layout(title: str, **more: Any) -> go.Layout:
 
 
 def empty(title: str, x: str, y: str, why: str = "No numbers yet") -> go.Figure:
-    """A titled figure with axes and no data, that says why."""
+    """A titled figure with axes and no data, hence without ticks, that says why."""
     note = {
         "text": why,
         "showarrow": False,
@@ -153,7 +153,8 @@ def empty(title: str, x: str, y: str, why: str = "No numbers yet") -> go.Figure:
         "y": 0.5,
         "font": {"size": 14, "color": QUIET},
     }
-    return go.Figure(layout=layout(title, xaxis=axis(x), yaxis=axis(y), annotations=[note]))
+    bare = {"showticklabels": False, "showgrid": False, "ticks": ""}
+    return go.Figure(layout=layout(title, xaxis=axis(x, **bare), yaxis=axis(y, **bare), annotations=[note]))
 
 
 def scatter(points: int) -> type[go.Scatter] | type[go.Scattergl]:
