@@ -27,7 +27,17 @@ from analysis.ranking import Ranking
 from analysis.summary import front_sentence
 from analysis.trials import Study
 
-SCRIPTS = ("state.js", "figures.js", "traversals.js", "atlas.js", "trials.js", "start.js")
+SCRIPTS = (
+    "state.js",
+    "selection.js",
+    "follow.js",
+    "dress.js",
+    "figures.js",
+    "traversals.js",
+    "atlas.js",
+    "trials.js",
+    "start.js",
+)
 MEGABYTE = 1_000_000
 SHEET_BUDGET = 15 * MEGABYTE  # Of base64 text; Plotly takes 5 MB and 100 trials' numbers less than 2: 25 MB in all.
 RANKED = (
@@ -120,7 +130,10 @@ def within_budget(sheets: Mapping[str, Mapping[str, Any]]) -> tuple[dict[str, Ma
 
 def _section(figure: Any, panels: Mapping[str, Any]) -> str:
     kind = "menu" if figure.menu else "single" if len(panels) == 1 else ""
+    metas = [trace.meta or {} for panel in panels.values() for trace in panel.data]
+    beyond = " ".join(dict.fromkeys(meta["beyond"] for meta in metas if "beyond" in meta))
     head = f"<h2>{escape(figure.title)}</h2><p class='caption'>{escape(figure.caption)}</p>"
+    head += f'<p class="beyond" hidden>{escape(beyond)}</p>' if beyond else ""
     return f'<section id="{figure.name}">{head}<div class="panels {kind}"></div></section>'
 
 

@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import plotly.graph_objects as go
 import pytest
-from constructed import RUNGS, MadeTrial, grid, write_study
+from constructed import RUNGS, MadeTrial, grid, write_study, write_study_with_codes
 
 from analysis.figures import FIGURES
 from analysis.figures.audit import foresight_data, survival_data
@@ -178,6 +178,18 @@ def test_every_figure_draws_every_odd_study(figure, name: str, tmp_path: Path) -
         panel.to_json()
 
 
+FOLLOWING = {"trial", "trials", "cells", "rows", "parallel", "map", "agreement", "survival", "beyond", "scenery"}
+
+
+@pytest.mark.parametrize("trials", [grid(), grid(seeds=30)], ids=["lines", "bands"])
+@pytest.mark.parametrize("figure", FIGURES, ids=lambda f: f.name)
+def test_every_trace_says_how_it_follows_what_is_picked(figure, trials, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
+    study = read_study(write_study_with_codes(tmp_path / "study", trials))
+    for panel in figure.panels(study, rank(study)).values():
+        for trace in panel.data:
+            assert len(FOLLOWING & set(trace.meta or ())) == 1, trace
+
+
 def test_rate_and_distortion_of_finished_trials_with_ln_n(tmp_path: Path) -> None:
     study, ranking = read(tmp_path / "study", TRIALS)
     data = rate_distortion_data(study, ranking)
@@ -229,8 +241,8 @@ def test_survival_counts_who_trained_past_each_rung(tmp_path: Path) -> None:
     data = survival_data(*read(tmp_path / "study", trials))
     assert data.steps == [0, 100, 300, 900, 2700]
     assert data.lines == [
-        ("β = 1", 1.0, [1.0, 1.0, 0.75, 0.75, 0.75], 4),
-        ("β = 4", 4.0, [0.5, 0.0, 0.0, 0.0, 0.0], 2),
+        ("β = 1", 1.0, [1.0, 1.0, 0.75, 0.75, 0.75], 4, (1.0, 1.0)),
+        ("β = 4", 4.0, [0.5, 0.0, 0.0, 0.0, 0.0], 2, (4.0, 4.0)),
     ]
 
 

@@ -31,6 +31,8 @@ def agreement_figure(data: Agreement, over: str) -> go.Figure:
     if not np.isfinite(below).any():
         return empty(OVER[over], "", "", f"This needs {FEWEST} finished {over}")
     titles = [BRACKETS.sub("", column(name).title) for name in data.names]  # Each still its own: they are categories.
+    signs = [-1 if column(name).mode == "min" else 1 for name in data.names]
+    followed = {"scores": data.names, "signs": signs, "over": over, "fewest": FEWEST}
     text = [["" if np.isnan(r) else f"{r:.2f}".replace("-", "−") for r in row] for row in below]
     tiles = go.Heatmap(
         x=titles[:-1],
@@ -47,7 +49,7 @@ def agreement_figure(data: Agreement, over: str) -> go.Figure:
         xgap=2,
         ygap=2,
         hoverongaps=False,
-        meta={"scale": "diverging"},
+        meta={"scale": "diverging", "agreement": followed},
     )
     shared = {"type": "category", "showgrid": False, "tickfont": {"size": 10}, "dtick": 1}
     x, y = axis("", tickangle=-40, **shared), axis("", autorange="reversed", **shared)

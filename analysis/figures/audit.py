@@ -20,12 +20,14 @@ DASHES = ("solid", "dash", "dot", "dashdot")
 
 
 class Line(NamedTuple):
-    """The trials of one β, or of nearly one: the share that trained past each step, and how many there are."""
+    """The trials of one β, or of nearly one: the share that trained past each step, how many there are, their least
+    and their greatest β."""
 
     name: str
     beta: float
     shares: list[float]
     trials: int
+    span: tuple[float, float]
 
 
 @dataclass(frozen=True)
@@ -54,7 +56,8 @@ def survival_data(study: Study, ranking: Ranking) -> Survival:
     for name, beta, group in beta_groups(trials):
         # A trial stopped at a rung reached it, but did not train past it.
         past = [float(((group["step"] > s) | (group["step"] >= end)).mean()) for s in steps[:-1]]
-        lines.append(Line(name, beta, [*past, float((group["status"] == "finished").mean())], len(group)))
+        span = float(group["beta"].min()), float(group["beta"].max())
+        lines.append(Line(name, beta, [*past, float((group["status"] == "finished").mean())], len(group), span))
     return Survival(steps, lines, BetaScale(trials["beta"]))
 
 
@@ -65,11 +68,11 @@ def survival_figure(data: Survival) -> go.Figure:
         return empty(title, x, y)
     figure = go.Figure(layout=layout(title, xaxis=axis(x), yaxis=axis(y, range=[-0.03, 1.05]), showlegend=False))
     for line in data.lines:
-        hover = f"{line.name}, {line.trials} trials<br>%{{y:.0%}} trained past step %{{x:,}}<extra></extra>"
+        hover = f"{line.name}, %{{text}} trials<br>%{{y:.0%}} trained past step %{{x:,}}<extra></extra>"
         look = {"color": data.scale.color(line.beta), "width": 2.2, "shape": "hv"}
         place = {"x": data.steps, "y": line.shares, "mode": "lines", "line": look, "hovertemplate": hover}
-        meta = {"ramp": data.scale.place(line.beta), "beta": line.beta}
-        figure.add_trace(go.Scatter(name=line.name, meta=meta, **place))
+        meta = {"ramp": data.scale.place(line.beta), "survival": line.span}
+        figure.add_trace(go.Scatter(name=line.name, text=str(line.trials), meta=meta, **place))
     return figure
 
 
@@ -104,10 +107,11 @@ def foresight_figure(data: Foresight) -> go.Figure:
             "line": line,
             "marker": {"size": 8, "color": QUIET},
         }
+        meta = {"ink": 1, "beyond": "ρ is over all trials that finished."}
         hover = (
             f"{column(name).title} at step %{{x:,}}<br>ρ = %{{y:.2f}} over {data.trials} finished trials<extra></extra>"
         )
-        figure.add_trace(go.Scatter(name=column(name).title, hovertemplate=hover, meta={"ink": 1}, **place))
+        figure.add_trace(go.Scatter(name=column(name).title, hovertemplate=hover, meta=meta, **place))
     figure.update_layout(showlegend=True)
     return figure
 
@@ -126,6 +130,7 @@ def wrong_figure(rows: pd.DataFrame, scale: BetaScale) -> go.Figure:
         error_y={"array": high - share, "arrayminus": share - low, "color": QUIET, "thickness": 1.2, "width": 3},
         marker={"color": [scale.color(beta) for beta in rows["beta"]]},
         hovertemplate="β = %{x}: %{text}<extra></extra>",
+        meta={"beyond": "The audit is of all trials."},
     )
     return go.Figure(
         bars, layout(title, xaxis=axis(x, type="category"), yaxis=axis(y, tickformat=".0%", range=[0, 1.05]))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from html import escape
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -80,7 +81,8 @@ def curves_figure(data: Curves) -> go.Figure:
 
 
 def _lines(curve: Curve, data: Curves) -> list[go.Scatter]:
-    color, meta = data.scale.color(curve.beta), {"ramp": data.scale.place(curve.beta)}
+    color = data.scale.color(curve.beta)
+    meta: dict[str, Any] = {"ramp": data.scale.place(curve.beta)}
     if curve.low is not None and curve.high is not None:
         band = {
             "x": curve.steps + curve.steps[::-1],
@@ -88,7 +90,7 @@ def _lines(curve: Curve, data: Curves) -> list[go.Scatter]:
             "fill": "toself",
             "opacity": 0.25,
         }
-        meta |= {"beta": curve.beta}
+        meta |= {"beta": curve.beta, "beyond": "Medians and bands are over all trials of a β."}
         shade = go.Scatter(**band, fillcolor=color, line={"width": 0}, meta=meta, hoverinfo="skip")
         median = go.Scatter(
             x=curve.steps, y=curve.values, mode="lines", line={"color": color, "width": 2.5}, meta=meta, name=curve.name

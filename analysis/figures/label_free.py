@@ -14,6 +14,8 @@ from analysis.figures.style import INK, Key, axis, key, layout
 from analysis.label_free import Regret, regret
 from analysis.ranking import Ranking
 
+BEYOND = "The ring and the regret are of all trials that finished."
+
 
 @dataclass(frozen=True)
 class LabelFree:
@@ -47,7 +49,7 @@ def label_free_figure(data: LabelFree) -> go.Figure:
     pick = data.trials.iloc[0]
     ring = {"size": 20, "symbol": "circle-open", "color": INK, "line": {"width": 1.5}}
     place = {"x": [pick["x"]], "y": [pick["y"]], "mode": "markers", "marker": ring, "hoverinfo": "skip"}
-    figure.add_trace(go.Scatter(name="picked", meta={"ink": 1}, **place))
+    figure.add_trace(go.Scatter(name="picked", meta={"ink": 1, "beyond": BEYOND}, **place))
     where = {"xref": "paper", "yref": "paper", "x": 0, "y": 1, "xanchor": "left", "yanchor": "bottom"}
     figure.add_annotation(text=words(data), showarrow=False, font={"size": 12}, align="left", **where)
     return figure

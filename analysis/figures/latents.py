@@ -56,7 +56,7 @@ def latents_figure(data: Latents) -> go.Figure:
         xgap=2,
         ygap=1,
         colorbar={"title": {"text": "nats"}, "thickness": 8, "outlinewidth": 0},
-        meta={"scale": "map"},
+        meta={"scale": "map", "rows": 1},
     )
     y = axis("", type="category", autorange="reversed", showgrid=False, tickfont={"size": 10})
     return go.Figure(tiles, layout(TITLE, xaxis=axis(x, type="category", showgrid=False), yaxis=y))

@@ -59,7 +59,7 @@ def map_figure(data: Map) -> go.Figure:
         showscale=False,
         xgap=2,
         ygap=2,
-        meta={"scale": "map"},
+        meta={"scale": "map", "map": {"score": data.column.name, "betas": data.betas, "sizes": data.latent_dims}},
     )
     x, y = axis("β", type="category", showgrid=False), axis("latent size", type="category", showgrid=False)
     return go.Figure(tiles, layout(title, xaxis=x, yaxis=y))

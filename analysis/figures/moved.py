@@ -45,6 +45,7 @@ def moved_figure(data: Moved) -> go.Figure:
         error_x={**spans, "color": QUIET, "thickness": 1.2, "width": 3},
         marker={"color": [PALE if s == SEED else TEAL for s in table["source"]]},
         hovertemplate="%{y}: %{x:.0%} of the variance<extra></extra>",
+        meta={"beyond": "The shares and their intervals are of all trials that finished."},
     )
     x = axis("share of the variance", tickformat=".0%", range=[0, 1.02])
     return go.Figure(bars, layout(title, xaxis=x, yaxis=axis("", type="category", showgrid=False), bargap=0.35))

@@ -75,5 +75,7 @@ def _equal_elbo(table: pd.DataFrame) -> list[go.Scatter]:
     lines = []
     for level in np.unique(np.linspace(total.min(), total.max(), 5)):
         look = {"line": {"color": QUIET, "width": 0.8, "dash": "dot"}, "opacity": 0.5, "hoverinfo": "skip"}
-        lines.append(go.Scatter(x=ends, y=level - ends, mode="lines", name=f"ELBO −{level:.4g}", **look))
+        lines.append(
+            go.Scatter(x=ends, y=level - ends, mode="lines", name=f"ELBO −{level:.4g}", meta={"scenery": 1}, **look)
+        )
     return lines

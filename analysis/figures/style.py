@@ -2,8 +2,17 @@
 
 β is a colour on a log scale: the plasma ramp, cut at both ends so that it stands out on paper and on a dark page,
 rising in lightness all the way, so that it also reads in grey. The latent size is a symbol. Anything that is not β is
-ink. The page restyles for its theme and its filter by what a trace says of itself in `meta`: {"ramp": 0..1},
-{"ink": 1}, {"scale": "map"}, {"trials": 1} (customdata: trial ids), {"cells": 1} (customdata: ranks first), ...
+ink. The page restyles for its theme by what a trace says of itself in `meta`: {"ramp": 0..1}, {"ink": 1}, {"scale":
+"map"}. How it shows what is picked on the page stands there too, under one of these:
+
+    trial     one trial's: hidden with it
+    trials    marks of trials, their ids in customdata: the others fade
+    cells     marks of cells, their ranks first in customdata: those of a trial that is not picked fade
+    rows      tiles of trials, their ids in customdata: the rows of the others go
+    parallel  the ids of its lines: the others go
+    map, agreement, survival: what the page needs to compute it again, from the trials that are picked
+    beyond    a sentence for people: it can't follow, and says what it shows instead
+    scenery   it shows no trials
 """
 
 from __future__ import annotations

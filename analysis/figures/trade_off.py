@@ -16,6 +16,7 @@ from analysis.ranking import Ranking
 from analysis.yardsticks import Yardstick, of_score
 
 TITLE = "Trade-off"
+BEYOND = "A cell stays lit where all its trials that finished are picked; the dotted line is the front of all trials."
 
 
 @dataclass(frozen=True)
@@ -76,7 +77,7 @@ def trade_off_figure(data: TradeOff) -> go.Figure:
     front = data.cells[data.cells["front"]].sort_values("x", ascending=data.x.mode != "max")
     line = {"color": INK, "width": 1.5, "dash": "dot", "shape": "hv"}
     steps = {"x": front["x"], "y": front["y"], "mode": "lines", "line": line, "hoverinfo": "skip"}
-    figure.add_trace(go.Scatter(name="front", meta={"ink": 1}, **steps))
+    figure.add_trace(go.Scatter(name="front", meta={"ink": 1, "beyond": BEYOND}, **steps))
     figure.add_trace(_cell_trace(data))
     figure.update_xaxes(range=_span(data, "x")).update_yaxes(range=_span(data, "y"))
     _add_yardsticks(figure, data.yardsticks)

@@ -10,7 +10,7 @@ document.getElementById("more").addEventListener("click", () => {
 });
 document.getElementById("trial").addEventListener("close", () => history.replaceState(null, "", location.pathname + location.search));
 document.getElementById("trial").addEventListener("click", (event) => event.target.id === "trial" && event.target.close());
-listeners.push(drawFilters, colorMarks, dimRanking, drawTrials);
+listeners.push(pick, drawFilters, colorMarks, dimRanking, showBeyond, drawTrials);
 colorMarks();
 placeFigures();
 drawFilters();

@@ -70,14 +70,6 @@ function rampColor(place) {
   return `rgb(${mix.join(",")})`;
 }
 
-function passes(trial, brushed = true) {
-  const some = (name) => !filter[name].size || filter[name].has(trial[name]);
-  const picked = !brushed || !filter.brushed || filter.brushed.has(trial.id);
-  return some("study") && some("beta") && some("latent_dim") && some("status") && picked;
-}
-
-const filtering = () => filter.study.size || filter.beta.size || filter.latent_dim.size || filter.status.size || filter.brushed;
-
 function shown(value, digits = 3) {
   if (value === null || value === undefined || Number.isNaN(value)) return "–";
   if (typeof value !== "number") return String(value);
@@ -85,36 +77,10 @@ function shown(value, digits = 3) {
   return Number(value.toPrecision(digits)).toString();
 }
 
-// The chips double as the legend of every figure.
-function drawFilters() {
-  const bar = document.getElementById("filters");
-  const words = { study: "study", beta: "β", latent_dim: "latents", status: "ended" };
-  bar.replaceChildren();
-  for (const name of Object.keys(words)) {
-    const values = [...new Set(study.trials.map((trial) => trial[name]))].sort((a, b) => (a > b ? 1 : -1));
-    if (values.length > 12 || (["study", "status"].includes(name) && values.length < 2)) continue;
-    const chips = values.map((value) => {
-      const like = study.trials.find((trial) => trial[name] === value);
-      const icon = { beta: { ramp: like.ramp }, latent_dim: { symbol: like.symbol } }[name];
-      const press = () => {
-        if (!filter[name].delete(value)) filter[name].add(value);
-        changed();
-      };
-      const pressed = String(filter[name].has(value));
-      return element("button", { class: "chip", type: "button", "aria-pressed": pressed, onclick: press }, icon ? mark(icon) : null, shown(value));
-    });
-    bar.append(element("div", {}, element("span", { class: "of" }, words[name]), ...chips));
-  }
-  if (filtering()) {
-    const clear = () => {
-      for (const name of Object.keys(words)) filter[name].clear();
-      filter.brushed = null;
-      changed();
-    };
-    const count = study.trials.filter(passes).length;
-    const text = `${count} of ${study.trials.length} trials`;
-    bar.append(element("div", {}, text, element("button", { class: "chip", id: "clear", type: "button", onclick: clear }, "Show all")));
-  }
+// A score as analysis.columns writes it: to three digits, at most four decimals.
+function measured(value) {
+  if (Math.abs(value) >= 1000) return Math.round(value).toLocaleString("en");
+  return value.toFixed(value ? Math.min(4, Math.max(0, 2 - Math.floor(Math.log10(Math.abs(value))))) : 2);
 }
 
 // Marks and bars that came with the markup carry their place on the ramp; the theme gives them their colour.
@@ -124,9 +90,4 @@ function colorMarks() {
     node.style.background = rampColor(Number(node.dataset.fill));
     node.style.color = dark() || Number(node.dataset.fill) > 0.75 ? "#17161a" : "#fff";
   }
-}
-
-function dimRanking() {
-  const cells = new Set(study.trials.filter(passes).map((trial) => trial.cell));
-  for (const row of document.querySelectorAll("#ranking tr[data-cell]")) row.classList.toggle("dim", !cells.has(Number(row.dataset.cell)));
 }

@@ -1,4 +1,5 @@
 // Traversals: one sheet of frames per trial, a row per latent (sorted by KL) and a column per value; a tile shows one frame.
+const SHOWN = 6; // The best of those that are picked.
 const players = new Map(); // figure -> {tiles, columns, phase, playing}
 const still = matchMedia("(prefers-reduced-motion: reduce)").matches;
 const seen = new IntersectionObserver((entries) => entries.forEach((e) => (e.target.dataset.seen = e.isIntersecting ? "yes" : "")));
@@ -87,6 +88,16 @@ function step() {
 
 function placeTraversals() {
   const place = document.querySelector("#traversals .gallery");
-  if (place) place.append(...Object.values(study.sheets).slice(0, 6).map(traversal));
   setInterval(step, 90);
+  if (!place) return;
+  let drawn = null;
+  const draw = () => {
+    const best = Object.values(study.sheets).filter((sheet) => passes(byId.get(sheet.trial_id))).slice(0, SHOWN);
+    const which = best.map((sheet) => sheet.trial_id).join();
+    if (which === drawn) return; // What plays goes on playing.
+    drawn = which;
+    place.replaceChildren(...(best.length ? best.map(traversal) : ["No trial that is picked has traversals here."]));
+  };
+  draw();
+  listeners.push(draw);
 }

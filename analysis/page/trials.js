@@ -13,7 +13,7 @@ function columns() {
 const at = (trial, key) => (key.startsWith("scores.") ? trial.scores[key.slice(7)] : key in trial ? trial[key] : trial.settings[key]);
 
 function drawTrials() {
-  let rows = study.trials.filter(passes);
+  let rows = picked;
   if (sorting.by) {
     const worth = (trial) => at(trial, sorting.by) ?? (sorting.down ? -Infinity : Infinity);
     rows = [...rows].sort((a, b) => (worth(a) > worth(b) ? 1 : -1) * (sorting.down ? -1 : 1));
