@@ -22,7 +22,7 @@ from plotly.offline import get_plotlyjs
 from analysis import markup
 from analysis.atlas import Atlas, atlases
 from analysis.figures import FIGURES
-from analysis.page_data import page_data, safe_json
+from analysis.page_data import DETAILED_TRIALS, detailed, page_data, safe_json
 from analysis.ranking import Ranking
 from analysis.summary import front_sentence
 from analysis.trials import Study
@@ -87,7 +87,7 @@ def render(study: Study, ranking: Ranking, sheets: Mapping[str, Mapping[str, Any
     sections = [_section(f, panels[f.name]) for f in FIGURES if panels[f.name]]
     scripts = "\n".join((page / name).read_text(encoding="utf-8") for name in SCRIPTS)
     built = datetime.now(timezone.utc).astimezone().strftime("%A %d %B %Y, %H:%M:%S %Z")
-    news = _unfinished(study, ranking, built)
+    news = [*_unfinished(study, ranking, built), *_left_out(study)]
     return Template((page / "dashboard.html").read_text(encoding="utf-8")).substitute(
         title=escape(f"{study.info['name']} · β-VAE study"),
         css=(page / "dashboard.css").read_text(encoding="utf-8"),
@@ -118,6 +118,15 @@ def _unfinished(study: Study, ranking: Ranking, built: str) -> list[str]:
     return [
         f"The study is unfinished: {ended:,} of {planned:,} trials {have} ended. This page was built on {built}; while "
         "the study runs it is built again as trials reach rungs, so reload it to see the news."
+    ]
+
+
+def _left_out(study: Study) -> list[str]:
+    if detailed(study):
+        return []
+    return [
+        f"Of more than {DETAILED_TRIALS:,} trials this page keeps no curves and no mutual information of single ones; "
+        "scores.parquet has them."
     ]
 
 

@@ -19,13 +19,14 @@ import pandas as pd
 from analysis.atlas import Atlas
 from analysis.columns import column
 from analysis.figures import FIGURES
+from analysis.figures.information import information_table
 from analysis.figures.marks import cell_names, trial_names
 from analysis.figures.style import DARK_DIVERGING, DARK_MAP, DARK_RAMP, DIVERGING, MAP, RAMP, key
 from analysis.ranking import BOOKKEEPING, Ranking
 from analysis.trials import Study
 
 CURVES = ("reconstruction", "kl", "mig")
-CURVE_TRIALS = 2000  # Studies of more trials keep no curve per trial in the page.
+DETAILED_TRIALS = 2000  # Studies of more trials keep no curves and no mutual information per trial in the page.
 TABLE_SCORES = 6
 DIGITS = 5  # of a number in the page
 PACKED = 50  # Figures keep arrays of so many numbers as packed single-precision floats.
@@ -76,6 +77,11 @@ def page_data(
     }
 
 
+def detailed(study: Study) -> bool:
+    """Whether the page has room for the curves and the mutual information of every trial."""
+    return len(study.trials) <= DETAILED_TRIALS
+
+
 def title(name: str) -> str:
     """A column's axis title as a heading."""
     words = column(name).axis
@@ -100,6 +106,7 @@ def _trials(study: Study, ranking: Ranking, scores: Sequence[str]) -> dict[str, 
         "decisions": [decisions.get(trial_id, []) for trial_id in trials["trial_id"]],
         "scores": {m: _rounded(trials[m]) for m in scores},
         "test": {m: _rounded(trials[f"test_{m}"]) for m in scores if f"test_{m}" in trials},
+        "information": [of and asdict(of) for of in information_table(trials)] if detailed(study) else [],
         "settings": {c: trials[c].tolist() for c in varying},
         "fixed": {c: trials[c].iloc[0] for c in config if c not in varying},
     }
@@ -112,7 +119,7 @@ def last_line(error: Any) -> str:
 
 def _curves(study: Study, metric: str) -> dict[str, list[list[float]]]:
     """trial_id -> [steps, values]."""
-    if metric not in study.scores or len(study.trials) > CURVE_TRIALS:
+    if metric not in study.scores or not detailed(study):
         return {}
     values = pd.to_numeric(study.scores[metric], errors="coerce")
     known = study.scores.assign(value=values)[np.isfinite(values)].sort_values("step")

@@ -54,6 +54,9 @@ class MadeTrial:
             "mig/scale": self.mig * late / 2,
             "active_latents": min(3, self.latent_dim),
             "kl_per_latent": kl,
+            "mutual_information": [
+                [round(self.mig * late + v / (1 + abs(i - k)), 3) for k in range(5)] for i, v in enumerate(kl)
+            ],
             "loss": self.reconstruction + 30 * (1 - late) + self.beta * sum(kl),
         }
         test = {}

@@ -301,6 +301,22 @@ def test_a_stopped_trial_says_why(page: Any) -> None:
     page.wait_for_selector("dialog", state="hidden")
 
 
+def test_a_trial_s_details_show_its_own_mutual_information(page: Any) -> None:
+    made = {trial.trial_id: trial for trial in grid()}
+    seen = []
+    for row in (0, 7, 23):
+        trial = made[page.evaluate("(row) => { openTrial(study.trials[row].id); return study.trials[row].id; }", row)]
+        living, dead = page.evaluate("document.querySelector('#trial-information .plot').data.map((t) => t.z)")
+        matrix = trial.report(trial.last or 0)["mutual_information"]
+        assert living[:3] == matrix[:3], "the strongest latents are the first"
+        assert dead[3:] == matrix[3:]
+        assert {value for row in (*living[3:], *dead[:3]) for value in row} == {None}
+        seen.append(living)
+    assert seen[0] != seen[1] != seen[2]
+    page.keyboard.press("Escape")
+    page.wait_for_selector("dialog", state="hidden")
+
+
 def test_traversals_move_stop_and_follow_the_slider(page: Any) -> None:
     frame = page.locator("#traversals .tile .frame").first
     frame.scroll_into_view_if_needed()

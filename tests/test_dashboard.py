@@ -137,9 +137,32 @@ def test_the_size_budget_is_kept_and_said(tmp_path: Path, monkeypatch: pytest.Mo
 
 
 def test_a_hundred_trials_stay_under_the_size_that_is_promised(tmp_path: Path) -> None:
-    trials = [MadeTrial(f"t{i}", beta=2.0 ** (i % 8), latent_dim=4 + i // 8 % 3, seed=i // 24) for i in range(100)]
-    html = page(tmp_path, trials)
-    assert len(html.encode()) + dashboard.SHEET_BUDGET < 25e6
+    """With traversals that fill their budget, an atlas of five factors, mutual information and curves."""
+    trials = [MadeTrial(f"t{i}", beta=2.0 ** (i % 8), latent_dim=10 + i // 8 % 3, seed=i // 24) for i in range(100)]
+    factors = ["shape", "scale", "orientation", "x", "y", *[None] * 5]
+    latents = [
+        {"latent": i, "kl": 9 - i, "factor": f, "symbol": f"-z{i}", "low": -3, "high": 3} for i, f in enumerate(factors)
+    ]
+    sheet = {"src": "x" * (dashboard.SHEET_BUDGET // 100), "columns": 13, "pairs": 6, "latents": latents}
+    html = page(tmp_path, trials, sheets={t.trial_id: {**sheet, "trial_id": t.trial_id} for t in trials})
+    data = data_of(html)
+    assert len(data["sheets"]) == 100
+    assert len(data["atlas"]) == 5
+    assert len(data["trials"]["information"]) == len(data["curves"]["mig"]["values"]) == 100
+    assert len(html.encode()) < 25e6
+
+
+def test_a_page_of_very_many_trials_leaves_their_details_out_and_says_so(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    said = "this page keeps no curves and no mutual information"
+    assert said not in page(tmp_path / "few", grid())
+    monkeypatch.setattr("analysis.page_data.DETAILED_TRIALS", 20)
+    html = page(tmp_path / "many", grid())
+    data = data_of(html)
+    assert (data["trials"]["information"], data["curves"]["mig"]["values"]) == ([], {})
+    assert said in html
+    assert data["figures"]["information"]["panels"], "the best cell is still shown"
 
 
 def test_a_study_that_still_runs_says_so(tmp_path: Path) -> None:

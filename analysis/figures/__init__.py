@@ -16,6 +16,7 @@ from analysis.columns import column
 from analysis.figures.agreement import OVER, agreement_data, agreement_figure
 from analysis.figures.audit import foresight_data, foresight_figure, survival_data, survival_figure, wrong_figure
 from analysis.figures.curves import curves_data, curves_figure
+from analysis.figures.information import best_informed, factor_words, information_figure, information_table
 from analysis.figures.label_free import label_free_data, label_free_figure
 from analysis.figures.latents import latents_data, latents_figure
 from analysis.figures.maps import has_map, map_data, map_figure
@@ -90,6 +91,13 @@ def _label_free(study: Study, ranking: Ranking) -> dict[str, go.Figure]:
     names = [m for m in ranking.metrics if column(m).mode and m not in ("udr", "elbo")][:4]
     found = {m: data for m in names if (data := label_free_data(ranking, m))}
     return {m: label_free_figure(data) for m, data in found.items()}
+
+
+def _information(study: Study, ranking: Ranking) -> dict[str, go.Figure]:
+    best = best_informed(ranking)
+    found = zip(best["trial_id"], best["label"], best["seed"], information_table(best), strict=True)
+    factors = factor_words(study)
+    return {i: information_figure(i, of, f"{label}, seed {seed}", factors) for i, label, seed, of in found if of}
 
 
 def _audit(study: Study, ranking: Ranking) -> dict[str, go.Figure]:
@@ -183,6 +191,14 @@ FIGURES: tuple[Figure, ...] = (
         "Each row is a finished trial, the best on top, each tile one of its latents, the strongest first: where a row "
         "turns pale, the rest has collapsed to the prior.",
         lambda study, ranking: {"latents": latents_figure(latents_data(study, ranking))},
+    ),
+    Figure(
+        "information",
+        "What each latent says of each factor",
+        "Mutual information in nats between the posterior means and the factors, for the best cell’s seeds; a trial’s "
+        "own is in its details. The strongest latent is on top. Under each factor stands the most that can be said of "
+        "it. A dead latent is grey: its means hardly move, yet binned they can seem to know a factor.",
+        _information,
     ),
     Figure(
         "audit",

@@ -14,6 +14,16 @@ function unfoldTrace(trace) {
   return { ...trace, customdata, text: of.map((one) => one.name), marker: { ...trace.marker, ...look } };
 }
 
+// The panel of the best cell, with another trial's numbers in it.
+function informationPanel({ id, information: { latents, nats, dead } }) {
+  const [{ data, layout }] = study.figures.information.panels;
+  const living = latents.length - dead;
+  const part = (keep) => nats.map((row, i) => row.map((value) => (keep(i) ? value : null)));
+  const [alive, grey] = data.map((trace) => ({ ...trace, y: latents, meta: { ...trace.meta, trial: id } }));
+  const traces = [{ ...alive, z: part((i) => i < living) }, { ...grey, z: part((i) => i >= living) }];
+  return { data: traces, layout: { ...layout, yaxis: { ...layout.yaxis, categoryarray: latents } } };
+}
+
 function dressTrace(trace) {
   const meta = trace.meta || {};
   const dressed = { ...trace, ...follow(trace) };

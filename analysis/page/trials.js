@@ -54,6 +54,8 @@ function openTrial(id) {
   inside.append(element("h3", {}, "Scores"), scoreTable(trial));
   const curves = Object.entries(study.curves).filter(([, of]) => of.values[trial.id]);
   if (curves.length) inside.append(element("h3", {}, "Curves"), element("div", { class: "panels" }));
+  const informed = trial.information && element("div", { class: "plot" });
+  if (informed) inside.append(element("h3", {}, "What each latent says of each factor, in nats"), element("div", { class: "panel", id: "trial-information" }, informed));
   if (trial.decisions.length) {
     const items = trial.decisions.map(([, step, keep, reason]) => element("li", {}, `step ${shown(step)}: ${keep ? "went on" : "stopped"}, ${reason}`));
     inside.append(element("h3", {}, "At the rungs"), element("ol", { class: "decisions" }, ...items));
@@ -73,6 +75,10 @@ function openTrial(id) {
     inside.querySelector(".panels").append(element("div", { class: "panel" }, element("span", { class: "quiet" }, of.title), node));
     return node;
   });
+  if (informed) {
+    const { data, layout } = informationPanel(trial);
+    Plotly.newPlot(informed, data.map((trace) => ({ ...dressTrace(trace), visible: true })), dressLayout(layout, trial.id, []), { responsive: true, displayModeBar: false });
+  }
   curves.forEach(([, of], i) => drawCurve(places[i], trial, of)); // All places first: a plot takes the width it finds.
 }
 
