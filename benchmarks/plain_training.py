@@ -43,13 +43,17 @@ def plain_steps(
     while True:
         for batch in loader:
             x = batch.to(device)
-            mean, logvar = vae.encode(x)
-            std = torch.exp(0.5 * logvar)
-            probability = torch.sigmoid(vae.decode(mean + std * torch.randn_like(std)))
-            reconstruction = functional.binary_cross_entropy(probability, x, reduction="sum") / len(x)
-            kl = -0.5 * torch.sum(1 + logvar - mean.pow(2) - logvar.exp()) / len(x)
-            loss = reconstruction + config.beta * kl
-            optimizer.zero_grad()
-            loss.backward()
-            optimizer.step()
-            yield loss.item(), reconstruction.item(), kl.item()
+            yield plain_step(vae, optimizer, x, torch.randn(len(x), config.latent_dim, device=device))
+
+
+def plain_step(vae: VAE, optimizer: torch.optim.Optimizer, x: Tensor, noise: Tensor) -> tuple[float, float, float]:
+    """One step on images x (N, C, 64, 64) with noise (N, D)."""
+    mean, logvar = vae.encode(x)
+    probability = torch.sigmoid(vae.decode(mean + torch.exp(0.5 * logvar) * noise))
+    reconstruction = functional.binary_cross_entropy(probability, x, reduction="sum") / len(x)
+    kl = -0.5 * torch.sum(1 + logvar - mean.pow(2) - logvar.exp()) / len(x)
+    loss = reconstruction + vae.config.beta * kl
+    optimizer.zero_grad()
+    loss.backward()
+    optimizer.step()
+    return loss.item(), reconstruction.item(), kl.item()

@@ -158,7 +158,7 @@ def seconds_to_first_step(architecture: str, threads: int, device: str, times: i
 
 def measure(architecture: str, rounds: int, steps: int, threads: int, device: str) -> None:
     """Print an architecture's part of the table."""
-    config = TrialConfig(architecture=architecture, steps=10_000_000)
+    config = TrialConfig(architecture=architecture, steps=100_000)
     pairs = {side: Pair(side, config, threads, device) for side in ("ours", "plain")}
     turns: dict[tuple[str, int], list[list[Turn]]] = {(side, n): [] for n in (1, 2) for side in pairs}
     products: list[list[Turn]] = []

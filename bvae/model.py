@@ -30,7 +30,10 @@ class Posterior(NamedTuple):
 class Encoder(nn.Module):
     """Images to posteriors: the architecture's body, then linear heads for mean and logvar."""
 
-    def __init__(self, body: nn.Module, features: int, latent_dim: int) -> None:
+    body: nn.Sequential
+    head: nn.Linear
+
+    def __init__(self, body: nn.Sequential, features: int, latent_dim: int) -> None:
         super().__init__()
         self.body = body
         self.head = nn.Linear(features, 2 * latent_dim)
@@ -41,6 +44,9 @@ class Encoder(nn.Module):
 
 class VAE(nn.Module):
     """A VAE with the architecture of `config`; its weights are a function of `config.seed` alone."""
+
+    encoder: Encoder
+    decoder: nn.Sequential
 
     def __init__(self, config: TrialConfig) -> None:
         super().__init__()
@@ -114,28 +120,28 @@ def _dense(*widths: int, activation: type[nn.Module] = nn.ReLU) -> list[nn.Modul
     return layers
 
 
-def _conv256(channels: int, latent_dim: int) -> tuple[nn.Module, nn.Module]:
+def _conv256(channels: int, latent_dim: int) -> tuple[Encoder, nn.Sequential]:
     """Four convolutions 32-64-128-256 straight to the heads, mirrored: the seed project's (GMPilankar/Beta-VAE)."""
     body = nn.Sequential(*_down(channels, 32, 64, 128, 256), nn.Flatten())
     first = nn.Sequential(nn.Linear(latent_dim, 4096), nn.ReLU(), nn.Unflatten(1, (256, 4, 4)))
     return Encoder(body, 4096, latent_dim), nn.Sequential(*first, *_up(256, 128, 64, 32, channels))
 
 
-def _burgess(channels: int, latent_dim: int) -> tuple[nn.Module, nn.Module]:
+def _burgess(channels: int, latent_dim: int) -> tuple[Encoder, nn.Sequential]:
     """Four convolutions of 32 and two layers of 256, mirrored: Burgess et al. 2018, appendix A.1."""
     body = nn.Sequential(*_down(channels, 32, 32, 32, 32), nn.Flatten(), *_dense(512, 256, 256))
     first = nn.Sequential(*_dense(latent_dim, 256, 256, 512), nn.Unflatten(1, (32, 4, 4)))
     return Encoder(body, 256, latent_dim), nn.Sequential(*first, *_up(32, 32, 32, 32, channels))
 
 
-def _locatello(channels: int, latent_dim: int) -> tuple[nn.Module, nn.Module]:
+def _locatello(channels: int, latent_dim: int) -> tuple[Encoder, nn.Sequential]:
     """32-32 (k4), 64-64 (k2), one layer of 256; decoder 256, 1024, 64-32-32: Locatello et al. 2019, table 1."""
     body = nn.Sequential(*_down(channels, 32, 32, 64, 64, kernels=(4, 4, 2, 2)), nn.Flatten(), *_dense(1024, 256))
     first = nn.Sequential(*_dense(latent_dim, 256, 1024), nn.Unflatten(1, (64, 4, 4)))
     return Encoder(body, 256, latent_dim), nn.Sequential(*first, *_up(64, 64, 32, 32, channels))
 
 
-def _mlp(channels: int, latent_dim: int) -> tuple[nn.Module, nn.Module]:
+def _mlp(channels: int, latent_dim: int) -> tuple[Encoder, nn.Sequential]:
     """1200-1200 with ReLU; decoder 1200-1200-1200 with tanh: Higgins et al. 2017, table 1 (dSprites)."""
     pixels = channels * 64 * 64
     body = nn.Sequential(nn.Flatten(), *_dense(pixels, 1200, 1200))
@@ -148,7 +154,7 @@ def _mlp(channels: int, latent_dim: int) -> tuple[nn.Module, nn.Module]:
 
 
 # (channels, latent_dim) -> (encoder: images to Posterior, decoder: z to logits)
-ARCHITECTURES: dict[str, Callable[[int, int], tuple[nn.Module, nn.Module]]] = {
+ARCHITECTURES: dict[str, Callable[[int, int], tuple[Encoder, nn.Sequential]]] = {
     "conv256": _conv256,
     "burgess": _burgess,
     "locatello": _locatello,

@@ -11,8 +11,8 @@ orientation (0 to 2π, both ends: the last index repeats the first), pos_x and p
 from __future__ import annotations
 
 import functools
+from collections.abc import Callable
 
-import numba
 import numpy as np
 import numpy.typing as npt
 
@@ -48,7 +48,7 @@ def render_packed(factors: npt.ArrayLike) -> npt.NDArray[np.uint8]:
     outline = (shape * FACTOR_SIZES[1] + scale) * FACTOR_SIZES[2] + orientation
     vertices, counts = _outlines()
     rows = np.zeros((len(factors), SIZE), np.uint64)
-    _fill(vertices, counts, outline, _centre(pos_x), _centre(pos_y), rows)
+    _compiled_fill()(vertices, counts, outline, _centre(pos_x), _centre(pos_y), rows)
     return rows.astype(">u8").view(np.uint8).reshape(-1, ROW_BYTES)
 
 
@@ -92,7 +92,14 @@ def _outlines() -> tuple[npt.NDArray[np.float64], npt.NDArray[np.int64]]:
     return vertices.reshape(-1, 150, 2), counts
 
 
-@numba.njit(cache=True, nogil=True)
+@functools.cache
+def _compiled_fill() -> Callable[..., None]:
+    # Imported here, because it takes half a second that a trial with rendered images need not wait for.
+    import numba
+
+    return numba.njit(cache=True, nogil=True)(_fill)
+
+
 def _fill(vertices, counts, outline, centre_x, centre_y, rows):  # type: ignore[no-untyped-def]  # pragma: no cover
     """Even-odd fill at pixel centres, a row as one 64-bit word: each crossing flips all pixels right of it.
 

@@ -18,7 +18,7 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from bvae import objective
+from bvae import fast, objective
 from bvae.checkpoint import Checkpoint, moments_of, restore_moments
 from bvae.config import TrialConfig
 from bvae.data import ImageStore, split
@@ -140,7 +140,7 @@ def _gradient_step(vae: VAE, optimizer: torch.optim.Adam, images: Tensor, noise:
     """One step of Adam; returns (loss, reconstruction, kl) as a tensor (3,) that stays on the device."""
     config = vae.config
     draws = torch.randn(len(images), config.latent_dim, generator=noise, device=images.device)
-    posterior, logits = vae(images, draws)
+    posterior, logits = fast.forward(vae, images, draws)
     reconstruction = objective.reconstruction(logits, images)
     kl = objective.kl_per_latent(posterior).sum()
     loss = reconstruction + objective.OBJECTIVES[config.objective](kl, step, config)
@@ -187,7 +187,7 @@ def encode(vae: VAE, store: ImageStore, indices: npt.NDArray[np.int64]) -> Poste
     """Posteriors of many images: mean and logvar, both (n, D) float32 on the CPU."""
     device = next(vae.parameters()).device
     parts = [
-        vae.encode(load_images(store, indices[start : start + ENCODE_BATCH], device))
+        fast.encode(vae, load_images(store, indices[start : start + ENCODE_BATCH], device))
         for start in range(0, len(indices), ENCODE_BATCH)
     ]
     return Posterior(torch.cat([p.mean for p in parts]).cpu(), torch.cat([p.logvar for p in parts]).cpu())
@@ -213,7 +213,7 @@ def evaluate(
     for start in range(0, len(indices), ENCODE_BATCH):
         part = slice(start, start + ENCODE_BATCH)
         images = load_images(store, indices[part], device)
-        total += float(objective.reconstruction(vae.decode(z[part].to(device)), images)) * len(images)
+        total += float(objective.reconstruction(fast.decode(vae, z[part].to(device)), images)) * len(images)
     reconstruction = total / len(indices)
     kl = objective.kl_per_latent(posterior).sum()
     loss = reconstruction + float(objective.OBJECTIVES[vae.config.objective](kl, step, vae.config))
