@@ -1,11 +1,17 @@
 """Seconds of every metric against a plain implementation, measured in one run on one core.
 
     python -m benchmarks.metrics [--samples 15000] [--latents 10] [--plain-dci]
+    python -m benchmarks.metrics --end-to-end [CHECKPOINT] [--samples 15000]
+    python -m benchmarks.metrics --enough CHECKPOINT [--samples 15000]
 
 Plain means what one writes with scikit-learn and NumPy, as the field's reference does: a Python loop over votes, one
 mutual_info_score for each pair, GradientBoostingClassifier for DCI. Two of them would take minutes, so they are run
 in part and extrapolated, and marked with ~: DCI on the smallest factor (trees scale with factor values; --plain-dci
 runs all of them) and the Monte Carlo entropies of Chen's MIG on a fiftieth of the authors' draws.
+
+The second form times one model from images to scores, part by part: it encodes dSprites images with the model of a
+checkpoint, by default an untrained one of the default architecture. The third asks whether so many images are enough:
+scores of four disjoint sets of them beside the scores of eight times as many.
 """
 
 from __future__ import annotations
@@ -17,10 +23,16 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import torch
 from threadpoolctl import threadpool_limits
 
-from analysis.metrics import score
+from analysis.metrics import METRICS, score
 from benchmarks.plain_metrics import PLAIN, TEST, TRAIN, Data
+from bvae.checkpoint import load_model
+from bvae.config import TrialConfig
+from bvae.data import load_dsprites
+from bvae.model import VAE
+from bvae.training import encode
 
 SIZES = {"shape": 3, "scale": 6, "orientation": 40, "pos_x": 32, "pos_y": 32}
 
@@ -70,6 +82,48 @@ def whole_budgets(codes: np.ndarray, logvar: np.ndarray, factors: np.ndarray) ->
         )
 
 
+def encoded(vae: VAE, images: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Mean codes (n, D), their log-variances (n, D) and factors (n, K) of images given by their indices in dSprites."""
+    store = load_dsprites()
+    posterior = encode(vae, store, np.sort(images))
+    return posterior.mean.numpy(), posterior.logvar.numpy(), store.factors(np.sort(images))
+
+
+def end_to_end(vae: VAE, samples: int) -> None:
+    """Print what one model costs from images to the full budget of scores, and to the cheap one; one thread."""
+    images = np.random.default_rng(0).permutation(len(load_dsprites()))
+    codes, logvar, factors = encoded(vae, images[:512])
+    score(codes, factors, logvar=logvar)  # compiles
+    (codes, logvar, factors), encoding = timed(lambda: encoded(vae, images[:samples]))
+    print(f"{samples:,} images, {vae.config.latent_dim} latents, processor seconds, one thread")
+    print(f"{'encoding ' + vae.config.architecture:28}{encoding:10.2f}")
+    totals = {}
+    for budget in ("full", "cheap"):
+        names = {m.function: name for name, m in reversed(METRICS.items()) if budget == "full" or m.budget == "cheap"}
+        scores, totals[budget] = timed(lambda budget=budget: score(codes, factors, budget=budget, logvar=logvar))
+        print(f"{f'{budget} budget, {len(scores)} values':28}{totals[budget]:10.2f}")
+        for name in reversed(names.values()):
+            _, seconds = timed(lambda name=name: score(codes, factors, [name], logvar=logvar))
+            print(f"  {name:26}{seconds:10.2f}", flush=True)
+    print(
+        f"images to full scores {encoding + totals['full']:.1f} s, to cheap scores {encoding + totals['cheap']:.1f} s"
+    )
+
+
+def enough(vae: VAE, samples: int) -> None:
+    """Print each metric's score of four disjoint sets of images, and of eight times as many images."""
+    images = np.random.default_rng(0).permutation(len(load_dsprites()))
+    sets = [*np.split(images[: 4 * samples], 4), images[4 * samples : 12 * samples]]
+    scores = []
+    for chosen in sets:
+        codes, logvar, factors = encoded(vae, chosen)
+        scores.append(score(codes, factors, budget="full", logvar=logvar))
+    print(f"{'metric':28}{f'4 × {samples:,}: lowest':>20}{'mean':>9}{'highest':>9}{f'{len(sets[-1]):,}':>10}")
+    for name in METRICS:
+        *few, many = (values[name] for values in scores)
+        print(f"{name:28}{min(few):20.4f}{np.mean(few):9.4f}{max(few):9.4f}{many:10.4f}")
+
+
 def main() -> None:
     """Print the table."""
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0] if __doc__ else None)
@@ -78,9 +132,20 @@ def main() -> None:
     parser.add_argument(
         "--plain-dci", action="store_true", help="run the plain DCI on all factors: 3 to 6 minutes more"
     )
+    parser.add_argument(
+        "--end-to-end", nargs="?", const="", metavar="CHECKPOINT", help="time one model from images to scores instead"
+    )
+    parser.add_argument("--enough", metavar="CHECKPOINT", help="compare the scores of few images and of many instead")
     arguments = parser.parse_args()
     if arguments.samples < TRAIN + TEST or arguments.latents < 2:
         parser.error(f"needs at least {TRAIN + TEST} samples and 2 latents")
+    if arguments.end_to_end is not None or arguments.enough:
+        checkpoint = arguments.end_to_end or arguments.enough
+        torch.set_num_threads(1)
+        vae = load_model(checkpoint) if checkpoint else VAE(TrialConfig(latent_dim=arguments.latents))
+        with threadpool_limits(limits=1):
+            (enough if arguments.enough else end_to_end)(vae, arguments.samples)
+        return
     codes, logvar, factors = a_model(arguments.samples, arguments.latents)
     print(
         f"{arguments.samples} samples, {arguments.latents} latents, {len(SIZES)} factors, processor seconds, one thread"

@@ -66,3 +66,35 @@ def test_narrow_latents_are_pruned(rng):
     result = infomec(codes, factors)
     assert np.isnan(result.modularity_per_code).tolist() == [False, False, True]
     assert result.compactness > 0.97
+
+
+def test_the_three_scores_are_those_of_the_papers_recipe_written_with_scikit_learn(rng):
+    """Hsu et al. 2023: modularity and compactness leave pruned latents out; explicitness sees all."""
+    factors = np.column_stack([rng.integers(3, size=900), rng.integers(6, size=900)])
+    a, b = (factors - factors.mean(axis=0)).T
+    noise = rng.normal(size=(900, 4))
+    codes = np.column_stack([a + 0.3 * b, b, 0.5 * a, 0.01 * a]) + noise * [0.3, 0.5, 1.0, 0.01]
+    standard = (codes - codes.mean(axis=0)) / codes.std(axis=0)
+    information, explicit = [], []
+    for labels in factors.T:
+        entropy = -sum(share * np.log(share) for share in np.unique(labels, return_counts=True)[1] / 900)
+        information.append(
+            [
+                mutual_info_classif(column[:, None], labels, n_neighbors=10, random_state=0)[0] / entropy
+                for column in standard.T
+            ]
+        )
+        losses = []
+        for seen in (standard, np.zeros_like(standard)):
+            model = LogisticRegression(C=np.inf, class_weight="balanced", max_iter=100).fit(seen, labels)
+            losses.append(log_loss(labels, model.predict_proba(seen)))
+        explicit.append(1 - losses[0] / losses[1])
+    kept = np.array(information).T[:3]  # the last latent spans less than 1/20 of the widest
+    by_code = np.mean(kept.max(axis=1) / kept.sum(axis=1))
+    by_factor = np.mean(kept.max(axis=0) / kept.sum(axis=0))
+    result = infomec(codes, factors)
+    np.testing.assert_allclose(result.normalised_information, np.array(information).T, atol=2e-3)
+    assert result.modularity == pytest.approx((by_code - 1 / 2) / (1 - 1 / 2), abs=5e-3)
+    assert result.compactness == pytest.approx((by_factor - 1 / 3) / (1 - 1 / 3), abs=5e-3)
+    assert result.explicitness == pytest.approx(np.mean(explicit), abs=1e-6)
+    assert infomec(codes[:, :3], factors).explicitness < result.explicitness - 0.01

@@ -58,7 +58,7 @@ def infomec(codes: np.ndarray, factors: np.ndarray, *, seed: int = 0) -> InfoMEC
     modularity_per_code = np.full(codes.shape[1], np.nan)
     modularity_per_code[active] = excess(information[active])
     compactness = excess(information[active].T)
-    explicit = np.array([predictive_share(standard[:, active], labels) for labels in factors.T])
+    explicit = np.array([predictive_share(standard, labels) for labels in factors.T])
     return InfoMEC(
         float(modularity_per_code[active].mean()) if active.any() else 0.0,
         float(explicit.mean()),
@@ -126,8 +126,6 @@ def predictive_share(standard: np.ndarray, labels: np.ndarray) -> float:
     from sklearn.exceptions import ConvergenceWarning
     from sklearn.linear_model import LogisticRegression
 
-    if standard.shape[1] == 0:
-        return 0.0
     classes, targets = np.unique(labels, return_inverse=True)
     with warnings.catch_warnings():
         # Separable values have no finite optimum; the definition stops after 100 steps.
