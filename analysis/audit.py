@@ -15,8 +15,8 @@ from analysis.ranking import Ranking
 from analysis.trials import Study
 
 
-def audited(study: Study, ranking: Ranking) -> pd.DataFrame:
-    """One row per β, by rising β: beta, trials (that were audited and have ended), wrong (how many of them).
+def verdicts(study: Study, ranking: Ranking) -> pd.DataFrame:
+    """One row per trial that was audited and has ended: trial_id, beta, wrong (whether stopping it would have been).
 
     One that diverged was rightly stopped; one that failed or still runs says nothing yet and is left out.
     """
@@ -27,8 +27,13 @@ def audited(study: Study, ranking: Ranking) -> pd.DataFrame:
     rivals = cost[~chosen]
     beaten = [bool(((rivals <= row).all(axis=1) & (rivals < row).any(axis=1)).any()) for row in cost[chosen]]
     wrong = np.isfinite(cost[chosen]).all(axis=1) & ~np.array(beaten, bool)
-    rows = pd.DataFrame({"beta": ends.loc[chosen, "beta"].to_numpy(float), "trials": 1, "wrong": wrong.astype(int)})
-    return rows.groupby("beta", as_index=False).sum()
+    return ends.loc[chosen, ["trial_id", "beta"]].astype({"beta": float}).assign(wrong=wrong)
+
+
+def audited(study: Study, ranking: Ranking) -> pd.DataFrame:
+    """One row per β, by rising β: beta, trials (that were audited and have ended), wrong (how many of them)."""
+    rows = verdicts(study, ranking).assign(trials=1).groupby("beta", as_index=False)
+    return rows[["trials", "wrong"]].sum().astype({"wrong": int})
 
 
 def audit_sentence(study: Study, ranking: Ranking) -> str | None:

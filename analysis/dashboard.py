@@ -19,7 +19,7 @@ from typing import Any
 import numpy as np
 from plotly.offline import get_plotlyjs
 
-from analysis import markup
+from analysis import markup, ranking_markup
 from analysis.atlas import Atlas, atlases
 from analysis.figures import FIGURES
 from analysis.page_data import DETAILED_TRIALS, detailed, page_data, safe_json
@@ -36,16 +36,18 @@ SCRIPTS = (
     "traversals.js",
     "atlas.js",
     "trials.js",
+    "audit.js",
     "start.js",
 )
 MEGABYTE = 1_000_000
 SHEET_BUDGET = 15 * MEGABYTE  # Of base64 text; Plotly takes 5 MB and 100 trials' numbers less than 2: 25 MB in all.
 RANKED = (
     "A cell is the trials that differ only in their seed, judged by the mean over those that finished; ★ marks the "
-    "Pareto front. The order is front first, then the distance to the ideal point. ± is the standard deviation over "
-    "seeds, the whisker a 95 % bootstrap interval of the mean, “on the front” the share of bootstrap draws in which "
-    "the cell is on it. Validation values pick; test values are reported. Under the cells stands what to hold a score "
-    "against: the best that codes without knowledge reach on the same images, and the true factors taken as codes."
+    "Pareto front. The order is front first, then the distance to the ideal point: where the front bends, its knee "
+    "comes first. ± is the standard deviation over seeds, the whisker a 95 % bootstrap interval of the mean, “on the "
+    "front” the share of bootstrap draws in which the cell is on it. Validation values pick; test values are reported. "
+    "Under the cells stands what to hold a score against: the best that codes without knowledge reach on the same "
+    "images, and the true factors taken as codes."
 )
 
 
@@ -96,8 +98,8 @@ def render(study: Study, ranking: Ranking, sheets: Mapping[str, Mapping[str, Any
         notes=markup.marks() + "".join(f'<p class="note">{escape(n)}</p>' for n in [*news, *notes]),
         facts=markup.facts(study, ranking),
         ranking_caption=escape(RANKED),
-        ranking=markup.ranking_table(ranking) + markup.separation_note(ranking),
-        preferences=markup.preference_bar(ranking),
+        ranking=ranking_markup.ranking_table(ranking) + ranking_markup.separation_note(ranking),
+        preferences=ranking_markup.preference_bar(ranking),
         figures="".join(sections),
         traversals=_gallery(sheets) + _atlas(pages),
         asked=markup.asked(study.info),
@@ -143,7 +145,8 @@ def _section(figure: Any, panels: Mapping[str, Any]) -> str:
     beyond = " ".join(dict.fromkeys(meta["beyond"] for meta in metas if "beyond" in meta))
     head = f"<h2>{escape(figure.title)}</h2><p class='caption'>{escape(figure.caption)}</p>"
     head += f'<p class="beyond" hidden>{escape(beyond)}</p>' if beyond else ""
-    return f'<section id="{figure.name}">{head}<div class="panels {kind}"></div></section>'
+    after = '<div id="stopped"></div>' if figure.name == "audit" else ""
+    return f'<section id="{figure.name}">{head}<div class="panels {kind}"></div>{after}</section>'
 
 
 def _gallery(sheets: Mapping[str, Mapping[str, Any]]) -> str:

@@ -17,6 +17,7 @@ import numpy as np
 import pandas as pd
 
 from analysis.atlas import Atlas
+from analysis.audit import verdicts
 from analysis.columns import column
 from analysis.figures import FIGURES
 from analysis.figures.information import information_table
@@ -27,7 +28,8 @@ from analysis.trials import Study
 
 CURVES = ("reconstruction", "kl", "mig")
 DETAILED_TRIALS = 2000  # Studies of more trials keep no curves and no mutual information per trial in the page.
-TABLE_SCORES = 6
+TABLE_SCORES = 4
+MOST_BETTERS = 4  # who dominated a trial that was not let on
 DIGITS = 5  # of a number in the page
 PACKED = 50  # Figures keep arrays of so many numbers as packed single-precision floats.
 
@@ -94,22 +96,31 @@ def _trials(study: Study, ranking: Ranking, scores: Sequence[str]) -> dict[str, 
     config = [c for c in study.trials.columns if c not in BOOKKEEPING and c != "seed"]
     varying = [c for c in config if c in ranking.settings]
     kept = ("study", "rank", "cell", "beta", "latent_dim", "seed", "status", "step", "checkpoint")
-    decisions: dict[str, list[list[Any]]] = {}
-    made = study.decisions
-    for trial_id, *of in zip(made["trial_id"], *(made[c] for c in ("rung", "step", "keep", "reason")), strict=True):
-        decisions.setdefault(trial_id, []).append(of)
+    decisions = _decisions(study, {trial_id: row for row, trial_id in enumerate(trials["trial_id"])})
+    wrong = dict(verdicts(study, ranking)[["trial_id", "wrong"]].itertuples(index=False))
     return {
         "id": trials["trial_id"].astype(str).tolist(),
         "name": trial_names(trials),
         **{c: trials[c].tolist() for c in kept if c in trials},
         "error": [last_line(error) for error in trials["error"]],
         "decisions": [decisions.get(trial_id, []) for trial_id in trials["trial_id"]],
+        "wrong": [wrong.get(trial_id) for trial_id in trials["trial_id"]],
         "scores": {m: _rounded(trials[m]) for m in scores},
         "test": {m: _rounded(trials[f"test_{m}"]) for m in scores if f"test_{m}" in trials},
         "information": [of and asdict(of) for of in information_table(trials)] if detailed(study) else [],
         "settings": {c: trials[c].tolist() for c in varying},
         "fixed": {c: trials[c].iloc[0] for c in config if c not in varying},
     }
+
+
+def _decisions(study: Study, rows: Mapping[str, int]) -> dict[str, list[list[Any]]]:
+    """trial_id -> what was decided: step, keep, reason; where it was not kept, audited and the rows of its betters."""
+    decisions: dict[str, list[list[Any]]] = {}
+    columns = (study.decisions[c] for c in ("trial_id", "step", "keep", "reason", "audited", "dominated_by"))
+    for trial_id, step, keep, reason, audited, betters in zip(*columns, strict=True):
+        known = [rows[i] for i in betters[:MOST_BETTERS] if i in rows]
+        decisions.setdefault(trial_id, []).append([step, keep, reason, *([] if keep else [audited, known])])
+    return decisions
 
 
 def last_line(error: Any) -> str:

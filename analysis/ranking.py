@@ -55,8 +55,9 @@ class Ranking:
         settings: the config columns that differ between cells; always β and the latent size.
         metrics: the validation scores that the trials have, the objectives first.
         cells: one row per cell, best first: rank (from 1), the config without the seed, trials, scored, the number per
-            status, `<score>_mean`, `_std`, `_median`, `_low`, `_high` (of the 95 % bootstrap interval of the mean),
-            `test_<score>_mean`, `_std`, layer, front, front_probability, distance, trial_ids, label (in words).
+            status, stopped_at (a list of steps), `<score>_mean`, `_std`, `_median`, `_low`, `_high` (of the 95 %
+            bootstrap interval of the mean), `test_<score>_mean`, `_std`, layer, front, front_probability, distance,
+            trial_ids, label (in words).
         trials: one row per trial with its scores at its last report: rank (from 1; NA where not scored), cell (the rank
             of its cell), layer, distance, label.
         yardsticks: the null and ceiling rows that the scores are held against; those of the study.
@@ -74,6 +75,12 @@ class Ranking:
         """The cells on the front, from the best of the first objective to its worst."""
         first, mode = next(iter(self.objectives.items()))
         return self.cells[self.cells["front"]].sort_values(f"{first}_mean", ascending=mode == "min")
+
+    @property
+    def knee(self) -> int | None:
+        """The rank of the cell on the front that gives up the least of everything; None where only ends come first."""
+        first, bends = self.cells.iloc[0], len(self.objectives) > 1 and self.cells["front"].sum() > 2
+        return int(first["rank"]) if bends and first["distance"] < 1 else None
 
 
 def rank(study: Study, draws: int = DRAWS, seed: int = 0) -> Ranking:
@@ -181,7 +188,8 @@ def front_hypervolume(ranking: Ranking) -> float:
 
 def write_ranking(ranking: Ranking, path: Path) -> None:
     """Write the cells as CSV, best first, atomically."""
-    cells = ranking.cells.assign(trial_ids=ranking.cells["trial_ids"].map(" ".join))
+    lists = {c: ranking.cells[c].map(lambda of: " ".join(map(str, of))) for c in ("trial_ids", "stopped_at")}
+    cells = ranking.cells.assign(**lists)
     temporary = path.with_name(f".{path.name}.{os.getpid()}")
     cells.to_csv(temporary, index=False, float_format="%.6g")
     os.replace(temporary, path)
@@ -219,6 +227,8 @@ def _cells(trials: pd.DataFrame, number: pd.Series, config: list[str], metrics: 
     groups, scored = trials.groupby(number), trials[trials["scored"]]
     cells["trials"], cells["scored"] = groups.size(), groups["scored"].sum()
     cells = cells.join(pd.crosstab(number, trials["status"]).reindex(columns=list(STATUSES), fill_value=0))
+    stops = trials["step"].where(trials["status"] == "stopped").groupby(number)
+    cells["stopped_at"] = stops.agg(lambda steps: sorted(int(step) for step in steps.dropna()))
     cells["furthest_step"] = groups["step"].max()
     tests = [f"test_{m}" for m in metrics if f"test_{m}" in trials]
     over = scored[[*metrics, *tests]].apply(pd.to_numeric).groupby(number[scored.index])

@@ -137,7 +137,7 @@ def _events(trial: MadeTrial) -> Iterator[dict[str, Any]]:
                 else "4 of 5 at this rung are on better fronts"
             )
             judged = {
-                "rung": RUNGS.index(step),
+                "rung": step,
                 "keep": keep,
                 "rank": 0 if keep else 4,
                 "front": 0 if keep else 2,

@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 from constructed import STEPS, MadeTrial, write_study
 
-from analysis.audit import audit_sentence, audited
+from analysis.audit import audit_sentence, audited, verdicts
 from analysis.events import append, event
 from analysis.figures.audit import wrong_figure
 from analysis.figures.style import BetaScale
@@ -36,7 +36,15 @@ def study_of(folder: Path) -> tuple[Study, Ranking]:
 
 
 def test_stopping_is_wrong_where_nobody_who_was_let_on_is_better(tmp_path: Path) -> None:
-    rows = audited(*study_of(tmp_path))
+    study, ranking = study_of(tmp_path)
+    wrong = dict(verdicts(study, ranking)[["trial_id", "wrong"]].itertuples(index=False))
+    assert {trial_id for trial_id, was in wrong.items() if was} == {
+        "better",
+        "between",
+        "beaten by an audited one only",
+    }
+    assert {trial_id for trial_id, was in wrong.items() if not was} == {"beaten", "diverged"}
+    rows = audited(study, ranking)
     assert rows.values.tolist() == [[4.0, 3, 2], [8.0, 1, 1], [16.0, 1, 0]]
 
 
@@ -48,7 +56,7 @@ def test_the_report_says_how_often(tmp_path: Path) -> None:
     assert "2 of 3 at β = 4, 1 of 1 at β = 8, 0 of 1 at β = 16. That is 23 to 88 % of such trials" in sentence
     assert build_report(tmp_path, traversals=False).notes[0] == sentence
     figure = wrong_figure(audited(study, ranking), BetaScale(ranking.trials["beta"]))
-    assert figure.data[0].text == ("2 of 3", "1 of 1", "0 of 1")
+    assert figure.data[0].x == ("4<br>2 of 3", "8<br>1 of 1", "16<br>0 of 1")
     assert list(figure.data[0].y) == pytest.approx([2 / 3, 1, 0])
 
 

@@ -317,6 +317,34 @@ def test_a_trial_s_details_show_its_own_mutual_information(page: Any) -> None:
     page.wait_for_selector("dialog", state="hidden")
 
 
+def test_the_audit_lists_who_was_not_to_go_on(page: Any) -> None:
+    table = page.locator("#stopped tbody tr")
+    stopped = page.evaluate("study.trials.filter((trial) => trial.status === 'stopped').length")
+    assert table.count() == stopped > 2
+    text = table.first.inner_text()
+    assert "4 of 5 at this rung are on better fronts" in text
+    assert text.endswith("stopped")
+    assert table.first.locator(".link").last.inner_text() == "t0"  # Who beat it.
+    lasso(page, [0, 23])
+    assert table.count() == 1
+
+
+def test_the_weight_picks_a_cell(page: Any) -> None:
+    for weight in ("0", "1"):
+        page.locator("#weight").fill(weight)
+        chosen = page.locator("#ranking tr.chosen")
+        best = page.evaluate(
+            """(first) => { const rows = [...document.querySelectorAll("#ranking tr.front")];
+            const front = rows.map((row) => Number(row.dataset.cell));
+            const worth = (cell) => { const of = study.trials.filter((t) => t.cell === cell && t.rank);
+              return of.reduce((sum, t) => sum + (first ? -t.scores.reconstruction : t.scores.mig), 0) / of.length; };
+            return front.sort((a, b) => worth(b) - worth(a))[0]; }""",
+            weight == "1",
+        )
+        assert chosen.get_attribute("data-cell") == str(best)
+        assert page.locator("#take").inner_text().startswith(f"{float(weight):.2f}: take ")
+
+
 def test_traversals_move_stop_and_follow_the_slider(page: Any) -> None:
     frame = page.locator("#traversals .tile .frame").first
     frame.scroll_into_view_if_needed()

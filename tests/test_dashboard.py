@@ -88,8 +88,8 @@ def test_the_page_knows_why_each_trial_ended(tmp_path: Path) -> None:
     ]
     rows = rows_of(page(tmp_path, trials))
     assert rows["s"]["decisions"] == [
-        [0, 100, True, "in the top third of those that reached the rung"],
-        [1, 300, False, "4 of 5 at this rung are on better fronts"],
+        [100, True, "in the top third of those that reached the rung"],
+        [300, False, "4 of 5 at this rung are on better fronts", False, []],
     ]
     assert (rows["f"]["error"], rows["a"]["error"]) == ("MemoryError: out", "")
     assert rows["s"]["rank"] is None
@@ -163,6 +163,30 @@ def test_a_page_of_very_many_trials_leaves_their_details_out_and_says_so(
     assert (data["trials"]["information"], data["curves"]["mig"]["values"]) == ([], {})
     assert said in html
     assert data["figures"]["information"]["panels"], "the best cell is still shown"
+
+
+def test_the_ranking_says_how_many_stopped_and_where_and_which_is_the_knee(tmp_path: Path) -> None:
+    front = [MadeTrial(f"f{i}", beta=2.0**i, reconstruction=20 + 10 * i, mig=m) for i, m in enumerate((0.1, 0.35, 0.4))]
+    ends = [("stopped", 100), ("stopped", 300), ("stopped", 300), ("failed", 50)]
+    others = [MadeTrial(f"o{i}", seed=1 + i, status=s, last=last) for i, (s, last) in enumerate(ends)]
+    html = page(tmp_path, [*front, *others])
+    rows = re.findall(r'<tr data-cell="(\d)".*?</tr>', html)
+    assert rows == ["1", "2", "3"]
+    first, _, third = re.findall(r'<tr data-cell="\d".*?</tr>', html)
+    assert '★ 1<i class="knee">knee</i>' in first
+    assert html.count('class="knee"') == 1
+    assert "1/5" in third
+    assert "· 3 stopped at 100, 300 (2) · 1 failed" in third
+
+
+def test_every_weight_has_its_cell(tmp_path: Path) -> None:
+    front = [MadeTrial(f"f{i}", beta=2.0**i, reconstruction=20 + 10 * i, mig=m) for i, m in enumerate((0.1, 0.35, 0.4))]
+    html = page(tmp_path, front)
+    found = re.findall(r'data-to="([\d.]+)" data-cell="(\d)" data-take="([^"]*)"', html)
+    assert [float(to) for to, _, _ in found] == sorted(float(to) for to, _, _ in found)
+    assert float(found[-1][0]) == 1
+    assert found[0][2] == "β = 4, 4 latents: reconstruction 40.0 nats per image, MIG 0.400"
+    assert found[-1][2] == "β = 1, 4 latents: reconstruction 20.0 nats per image, MIG 0.100"
 
 
 def test_a_study_that_still_runs_says_so(tmp_path: Path) -> None:

@@ -62,6 +62,7 @@ def test_a_stopped_trial_is_never_compared(tmp_path: Path) -> None:
     ranking = ranked(tmp_path / "study", [MadeTrial("a", beta=1.0), MadeTrial("b", beta=2.0, mig=0.1), stopped])
     cell = ranking.cells.iloc[0]
     assert (cell["beta"], cell["reconstruction_mean"], cell["scored"], cell["stopped"]) == (1.0, 40.0, 1, 1)
+    assert ranking.cells["stopped_at"].tolist() == [[300], []]
     assert "s" not in best_trials(ranking, 10)["trial_id"].tolist()
     assert ranking.trials.set_index("trial_id")["rank"].isna()["s"]
 
@@ -204,3 +205,18 @@ def test_the_terminal_table_fits_80_columns(tmp_path: Path) -> None:
     assert "…" not in text.getvalue()
     assert "★" in lines[2]
     assert "2 more in ranking.csv" in text.getvalue()
+
+
+@pytest.mark.parametrize(
+    ("migs", "knee"),
+    [((0.1, 0.35, 0.4), 2.0), ((0.1, 0.12, 0.4), None), ((0.1, 0.4), None), ((0.4, 0.1, 0.1), None)],
+    ids=["bent", "bent inward", "two ends", "one"],
+)
+def test_the_knee_is_a_cell_between_the_ends_of_the_front(
+    migs: tuple[float, ...], knee: float | None, tmp_path: Path
+) -> None:
+    trials = [MadeTrial(f"t{i}", beta=2.0**i, reconstruction=20.0 + 10 * i, mig=m) for i, m in enumerate(migs)]
+    ranking = ranked(tmp_path / "study", trials)
+    assert ranking.knee == (None if knee is None else 1)
+    if knee:
+        assert ranking.cells["beta"].iloc[0] == knee

@@ -124,12 +124,11 @@ def wrong_figure(rows: pd.DataFrame, scale: BetaScale) -> go.Figure:
     share = rows["wrong"] / rows["trials"]
     low, high = np.array([share_interval(w, n) for w, n in zip(rows["wrong"], rows["trials"], strict=True)]).T
     bars = go.Bar(
-        x=[f"{beta:g}" for beta in rows["beta"]],
+        x=[f"{beta:g}<br>{w} of {n}" for beta, w, n in zip(rows["beta"], rows["wrong"], rows["trials"], strict=True)],
         y=share,
-        text=[f"{w} of {n}" for w, n in zip(rows["wrong"], rows["trials"], strict=True)],
         error_y={"array": high - share, "arrayminus": share - low, "color": QUIET, "thickness": 1.2, "width": 3},
         marker={"color": [scale.color(beta) for beta in rows["beta"]]},
-        hovertemplate="β = %{x}: %{text}<extra></extra>",
+        hovertemplate="β = %{x}<extra></extra>",
         meta={"beyond": "The audit is of all trials."},
     )
     return go.Figure(

@@ -26,8 +26,8 @@ class TradeOff:
     Attributes:
         x, y: the meaning of the axes.
         trials: trial_id, x, y, beta, latent_dim, scored, name (in words); those with both numbers only.
-        cells: rank, x, y, x_std, y_std, x_words, y_words, beta, latent_dim, front, name; scored cells only, `front` is
-            that of these two axes.
+        cells: rank, x, y, x_std, y_std, x_words, y_words, beta, latent_dim, front, knee, name; scored cells only; the
+            front is that of these two axes, the knee the ranking's, if they are the objectives.
         key: to the marks.
         yardsticks: null and ceiling rows of y.
     """
@@ -57,6 +57,7 @@ def trade_off_data(ranking: Ranking, x: str = "reconstruction", y: str = "mig") 
         parts = scored[[f"{score}_{part}" for part in ("mean", "std", "low", "high")]].to_dict("records")
         cells[f"{name}_words"] = [cell_words(part, score) for part in parts]
     modes = [column(x).mode or "min", column(y).mode or "max"]
+    cells["knee"] = (cells["rank"] == ranking.knee) & ([x, y] == list(ranking.objectives))
     cells["front"] = on_front(cells[["x", "y"]].to_numpy(float), modes)
     seeds, cells = seeds.reset_index(drop=True), cells.reset_index(drop=True)
     return TradeOff(column(x), column(y), seeds, cells, key(ranking), of_score(ranking.yardsticks, column(y)))
@@ -81,6 +82,9 @@ def trade_off_figure(data: TradeOff) -> go.Figure:
     figure.add_trace(_cell_trace(data))
     figure.update_xaxes(range=_span(data, "x")).update_yaxes(range=_span(data, "y"))
     _add_yardsticks(figure, data.yardsticks)
+    for _, cell in data.cells[data.cells["knee"]].iterrows():
+        place = {"x": cell["x"], "y": cell["y"], "xanchor": "left", "xshift": 12, "yshift": 10, "showarrow": False}
+        figure.add_annotation(text="knee", font={"size": 12, "color": QUIET}, **place)
     return figure
 
 

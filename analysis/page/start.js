@@ -10,13 +10,15 @@ document.getElementById("more").addEventListener("click", () => {
 });
 document.getElementById("trial").addEventListener("close", () => history.replaceState(null, "", location.pathname + location.search));
 document.getElementById("trial").addEventListener("click", (event) => event.target.id === "trial" && event.target.close());
-listeners.push(pick, drawFilters, colorMarks, dimRanking, showBeyond, drawTrials);
+listeners.push(pick, drawFilters, colorMarks, dimRanking, showBeyond, drawTrials, drawStopped);
 colorMarks();
 placeFigures();
 drawFilters();
 placeTraversals();
 placeAtlas();
 drawTrials();
+drawStopped();
+placeWeight();
 drawPlots();
 const opened = /^#trial=(.+)$/.exec(location.hash);
 if (opened) openTrial(decodeURIComponent(opened[1]));

@@ -21,11 +21,11 @@ function unfolded({ id, settings, fixed, scores, test, ...columns }) {
   });
 }
 
-// Why a trial ended where it did: the scheduler's reason or the error; nothing for one that finished.
+// Why a trial ended where it did: the scheduler's reason or the error; nothing for one that finished by right.
 function why({ status, decisions, error }) {
-  const [rung, step, , reason] = decisions.findLast(([, , keep]) => !keep) ?? [];
-  if (status === "stopped" && reason) return `rung ${rung + 1}, step ${shown(step)}: ${reason}`;
-  return status === "failed" || status === "diverged" ? error : "";
+  if (status === "failed" || status === "diverged") return error;
+  const [step, , reason] = decisions.findLast(([, keep]) => !keep) ?? [];
+  return reason ? `step ${shown(step)}: ${reason}` : "";
 }
 
 const escape = (text) => String(text).replace(/[&<>"']/g, (c) => `&#${c.charCodeAt(0)};`);

@@ -38,6 +38,12 @@ function cellOf(trial, key, kind) {
   return element("td", { class: kind }, kind === "why" ? value || "" : shown(value));
 }
 
+// Buttons that open these rows of trials, with commas between.
+function links(rows) {
+  const of = rows.map((row) => study.trials[row]);
+  return of.flatMap(({ id }, i) => [i ? ", " : "", element("button", { class: "link", type: "button", onclick: () => openTrial(id) }, id)]);
+}
+
 function definitions(pairs) {
   return element("dl", {}, ...pairs.flatMap(([name, value]) => [element("dt", {}, name), element("dd", {}, shown(value))]));
 }
@@ -57,7 +63,7 @@ function openTrial(id) {
   const informed = trial.information && element("div", { class: "plot" });
   if (informed) inside.append(element("h3", {}, "What each latent says of each factor, in nats"), element("div", { class: "panel", id: "trial-information" }, informed));
   if (trial.decisions.length) {
-    const items = trial.decisions.map(([, step, keep, reason]) => element("li", {}, `step ${shown(step)}: ${keep ? "went on" : "stopped"}, ${reason}`));
+    const items = trial.decisions.map(([step, keep, reason, , betters]) => element("li", {}, `step ${shown(step)}: ${keep ? "went on" : cameOf(trial)}, ${reason}`, ...(betters?.length ? ["; beaten by ", ...links(betters)] : [])));
     inside.append(element("h3", {}, "At the rungs"), element("ol", { class: "decisions" }, ...items));
   }
   if (study.sheets[trial.id]) inside.append(element("h3", {}, "Traversals"), traversal(study.sheets[trial.id]));
