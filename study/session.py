@@ -130,10 +130,14 @@ def _chosen(options: Options, lanes: Sequence[Lane], console: Console) -> list[L
     for lane in chosen:
         try:
             check_fit(lane, machines())
-        except ConfigError as error:
+        except ConfigError:
             if not options.address:
                 raise
-            console.print(f"{error}; until then, trials on the {lane.name} lane wait for nodes.", highlight=False)
+            takes = " and ".join(f"{count:g} {kind}" for kind, count in lane.resources.items())
+            waiting = (
+                f"No node has room yet for a trial on the {lane.name} lane, which takes {takes}: they wait for one."
+            )
+            console.print(waiting, highlight=False)
     return chosen
 
 

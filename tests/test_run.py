@@ -162,3 +162,20 @@ def test_two_drivers_at_once_and_another_study_under_the_same_name_are_refused(t
         assert main(arguments) == 2
     assert "another process is running" in capsys.readouterr().err
     assert (tmp_path / "quick" / "study.json").read_text() == before
+
+
+def test_on_a_cluster_nodes_that_are_not_there_yet_are_waited_for(monkeypatch, capsys):
+    from rich.console import Console
+
+    from bvae.config import ConfigError
+    from study import session
+    from study.lanes import lanes_of
+    from study.run import parse
+
+    monkeypatch.setattr(session, "machines", lambda: [{"CPU": 0.0}])
+    lanes = lanes_of(1, 0.25, {})
+    options = parse(["--address", "auto", "--gpus-per-trial", "0.25"])
+    assert session._chosen(options, lanes, Console(width=200)) == list(lanes)
+    assert "No node has room yet for trials on the gpu lane, of 1 CPU and 0.25 GPU each." in capsys.readouterr().out
+    with pytest.raises(ConfigError, match="no machine has that"):
+        session._chosen(parse([]), lanes, Console())
