@@ -134,10 +134,7 @@ def _chosen(options: Options, lanes: Sequence[Lane], console: Console) -> list[L
             if not options.address:
                 raise
             takes = " and ".join(f"{count:g} {kind}" for kind, count in lane.resources.items())
-            waiting = (
-                f"No node has room yet for a trial on the {lane.name} lane, which takes {takes}: they wait for one."
-            )
-            console.print(waiting, highlight=False)
+            console.print(f"No node has room yet for trials on the {lane.name} lane, of {takes} each.", highlight=False)
     return chosen
 
 
