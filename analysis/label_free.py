@@ -13,6 +13,7 @@ from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from analysis.agreement import FEWEST, spearman
 from analysis.codes import Codes, read_codes
@@ -25,6 +26,7 @@ class Regret(NamedTuple):
 
     Attributes:
         picked, best: the score of that trial, and of the best trial with a UDR.
+        ties: how many share the highest UDR, as the two seeds of a cell of two do; `picked` is their mean.
         regret: their difference, 0 or more whichever direction is better.
         chance: the mean regret of picking blindly.
         rho: Spearman's, of UDR with the score turned so that more is better; NaN for fewer than FEWEST trials.
@@ -32,6 +34,7 @@ class Regret(NamedTuple):
 
     picked: float
     best: float
+    ties: int
     regret: float
     chance: float
     rho: float
@@ -74,6 +77,13 @@ def regret(trials: pd.DataFrame, score: str) -> Regret | None:
         return None
     sign = -1.0 if column(score).mode == "min" else 1.0
     worth = sign * known[score].to_numpy(float)
-    picked = worth[int(known["udr"].argmax())]
+    first = tied(known["udr"].to_numpy(float))
+    picked = float(worth[first].mean())
     rho = spearman(known["udr"], worth) if len(known) >= FEWEST else float("nan")
-    return Regret(sign * picked, sign * worth.max(), worth.max() - picked, float(worth.max() - worth.mean()), rho)
+    best, chance = float(worth.max()), float(worth.max() - worth.mean())
+    return Regret(sign * picked, sign * best, int(first.sum()), best - picked, chance, rho)
+
+
+def tied(udr: NDArray[np.float64]) -> NDArray[np.bool_]:
+    """Which trials have the highest UDR; what rounding makes of equal ones does not part them."""
+    return np.asarray(np.isclose(udr, udr.max(), rtol=1e-9, atol=0))

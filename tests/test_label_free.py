@@ -63,7 +63,7 @@ def test_regret_is_what_the_pick_lacks() -> None:
     trials = pd.DataFrame({"udr": [0.1, 0.9, 0.5, 0.3, None], "mig": [0.4, 0.3, 0.1, 0.2, 0.9]})
     found = regret(trials, "mig")
     assert found is not None
-    assert (found.picked, found.best, found.regret) == pytest.approx((0.3, 0.4, 0.1))
+    assert (found.picked, found.best, found.ties, found.regret) == pytest.approx((0.3, 0.4, 1, 0.1))
     assert found.chance == pytest.approx(0.4 - 0.25)
     assert found.rho == pytest.approx(-0.4)  # Ranks (1, 4, 3, 2) and (4, 3, 1, 2).
     less = regret(trials.rename(columns={"mig": "reconstruction"}), "reconstruction")
@@ -76,12 +76,11 @@ def test_the_figure_rings_the_pick_and_says_the_regret(tmp_path: Path) -> None:
     data = label_free_data(study(tmp_path / "study", MEANS), "mig")
     assert data is not None
     figure = label_free_figure(data)
-    pick = data.trials.iloc[0]
-    assert pick["trial_id"] in ("a", "b")
     ring = next(t for t in figure.data if t.name == "picked")
-    assert (ring.x[0], ring.y[0]) == (pick["x"], pick["y"])
+    assert sorted(ring.y) == [MIG["a"], MIG["b"]]  # Each is as like the other, and as unlike the mixed one.
+    assert list(ring.x) == data.trials["x"].iloc[:2].tolist()
     first, second = words(data).split("<br>")
-    assert first.startswith(f"picks {pick['y']:.3f}, best 0.400")
+    assert first.startswith("picks 0.325 (2 tie), best 0.400")
     assert second.startswith("regret ")
     assert figure.layout.annotations[0].text == words(data)
 

@@ -156,7 +156,8 @@ FIGURES: tuple[Figure, ...] = (
         "label-free",
         "Choosing without labels",
         "UDR asks whether a trial’s latents are found again by the other seeds of its cell, and needs no labels. The "
-        "ring is the trial it picks; the regret is what that pick lacks to the best, blindly what a random pick lacks.",
+        "ring is the trial it picks, several where they tie; the regret is what that pick lacks to the best, blindly "
+        "what a random pick lacks.",
         _label_free,
     ),
     Figure(

@@ -18,11 +18,12 @@ BRACKETS = re.compile(r" \([^)]*\)")
 
 
 def agreement_data(ranking: Ranking, over: str) -> Agreement:
-    """Rank correlations between the scores of the finished trials, or between the means of the cells."""
-    names = ranking.metrics[:MOST]
-    if over == "cells":
-        return agreement(ranking.cells, [f"{name}_mean" for name in names], names)
-    return agreement(ranking.trials[ranking.trials["scored"]], names, names)
+    """Rank correlations between the scores that vary, over the finished trials or over the means of the cells."""
+    cells = over == "cells"
+    table = ranking.cells if cells else ranking.trials[ranking.trials["scored"]]
+    column_of = {name: f"{name}_mean" if cells else name for name in ranking.metrics}
+    known = [name for name, of in column_of.items() if table[of].nunique() > 1 and table[of].count() >= FEWEST]
+    return agreement(table, [column_of[name] for name in known[:MOST]], known[:MOST])
 
 
 def agreement_figure(data: Agreement, over: str) -> go.Figure:

@@ -129,7 +129,7 @@ def wrong_figure(rows: pd.DataFrame, scale: BetaScale) -> go.Figure:
         error_y={"array": high - share, "arrayminus": share - low, "color": QUIET, "thickness": 1.2, "width": 3},
         marker={"color": [scale.color(beta) for beta in rows["beta"]]},
         hovertemplate="β = %{x}<extra></extra>",
-        meta={"beyond": "The audit is of all trials."},
+        meta={"ramps": [scale.place(beta) for beta in rows["beta"]], "beyond": "The audit is of all trials."},
     )
     return go.Figure(
         bars, layout(title, xaxis=axis(x, type="category"), yaxis=axis(y, tickformat=".0%", range=[0, 1.05]))

@@ -63,7 +63,7 @@ def best_informed(ranking: Ranking) -> pd.DataFrame:
     known = trials[trials["mutual_information"].map(lambda matrix: isinstance(matrix, (list, np.ndarray)))]
     if known.empty:
         return known
-    first = known.iloc[0]
+    first = known.sort_values(["scored", "cell"], ascending=[False, True], kind="stable").iloc[0]
     return known[(known["cell"] == first["cell"]) & (known["scored"] == first["scored"])].head(MOST_PANELS)
 
 

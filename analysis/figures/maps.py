@@ -41,7 +41,7 @@ def map_data(ranking: Ranking, metric: str) -> Map:
 
 def map_figure(data: Map) -> go.Figure:
     """A tile for each β and latent size, with its mean; the stronger the colour, the better."""
-    title = data.column.title[0].upper() + data.column.title[1:]
+    title = data.column.axis[0].upper() + data.column.axis[1:]
     if not np.isfinite(data.means).any():
         return empty(title, "β", "latent size", "No trial has finished yet")
     betas, sizes = [number(b) for b in data.betas], [str(s) for s in data.latent_dims]

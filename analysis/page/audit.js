@@ -18,7 +18,7 @@ function drawStopped() {
   const words = (...inside) => element("td", { class: "words" }, ...inside);
   const body = sorted.slice(0, everyone ? sorted.length : FEW).map(({ trial, step, reason, betters }) => {
     const who = element("button", { class: "link", type: "button", onclick: () => openTrial(trial.id) }, trial.id);
-    return element("tr", {}, element("td", {}, shown(step)), words(mark(trial), who), element("td", { class: "why" }, reason), element("td", { class: "why" }, ...links(betters)), element("td", { class: "why" }, cameOf(trial)));
+    return element("tr", {}, element("td", {}, shown(step)), words(mark(trial), who), element("td", { class: "why" }, reason), element("td", { class: "why" }, ...links(betters.slice(0, 2)), betters.length > 2 ? " and more" : ""), element("td", { class: "why" }, cameOf(trial)));
   });
   const head = ["step", "trial", "why it was not to go on", "beaten by", "what came of it"].map((text, i) => element("th", { scope: "col", class: i ? "words" : null }, text));
   const more = element("button", { type: "button", onclick: () => { everyone = true; drawStopped(); } }, `Show all ${sorted.length}`);

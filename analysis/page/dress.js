@@ -33,6 +33,7 @@ function dressTrace(trace) {
     if (trace.marker) dressed.marker = { ...trace.marker, color };
     if (trace.fillcolor) dressed.fillcolor = color;
   }
+  if (meta.ramps) dressed.marker = { ...trace.marker, color: meta.ramps.map(rampColor) };
   if (meta.ink) {
     dressed.line = { ...trace.line, color: css("--ink") };
     if (trace.marker) dressed.marker = { ...trace.marker, color: css("--ink") };
