@@ -11,8 +11,10 @@ import shutil
 import subprocess
 from pathlib import Path
 
+import click
 import pytest
 from constructed import grid, write_study
+from ray.scripts.scripts import cli
 
 from analysis import __main__ as analysis_main
 from analysis import traversals
@@ -69,6 +71,24 @@ def install(arguments: list[str]) -> None:
     assert set(asked[1].split(",") if asked[1] else ()) <= set(re.findall(r"^(\w+) = \[", extras, re.MULTILINE))
 
 
+def parse_ray(arguments: list[str]) -> dict:
+    """What Ray's own command line makes of it; the study that a job runs is planned."""
+    command, name, context = cli, "ray", None
+    while isinstance(command, click.Group):
+        context = command.make_context(name, arguments, parent=context)
+        name, command, arguments = command.resolve_command(context, [*context._protected_args, *context.args])
+    parameters = command.make_context(name, arguments, parent=context).params
+    if file := parameters.get("cluster_config_file"):
+        assert (ROOT / file).is_file()
+    if entrypoint := parameters.get("entrypoint"):
+        assert entrypoint[:3] == ("python", "-m", "study.run")
+        plan_study(list(entrypoint[3:]))
+    if inner := parameters.get("cmd"):
+        assert inner.startswith("ray ")
+        parse_ray(shlex.split(inner)[1:])
+    return parameters
+
+
 def run_example(path: str) -> None:
     assert (ROOT / path).is_file()
     assert f'example("{Path(path).name}"' in (ROOT / "tests" / "test_examples.py").read_text(encoding="utf-8")
@@ -80,6 +100,8 @@ def test_a_command_does_what_it_says(command, desk, monkeypatch):
     monkeypatch.setattr(export, "export", lambda vae, folder, formats: [])  # test_export.py runs it.
     words = [word for word in shlex.split(command) if not re.fullmatch(r"[A-Z_]+=\S*", word)]
     match words:
+        case ["export"]:
+            assert set(re.findall(r"(\w+)=", command)) <= {"RAY_AUTH_MODE", "RAY_API_SERVER_ADDRESS"}
         case ["make", *arguments]:
             make(arguments)
         case ["pip", *arguments]:
@@ -96,6 +118,8 @@ def test_a_command_does_what_it_says(command, desk, monkeypatch):
             assert traversals.main(arguments) == 0
         case ["python", "-m", "bvae.export", *arguments]:
             assert export.main(arguments) == 0
+        case ["ray", *arguments]:
+            parse_ray(arguments)
         case ["python", path, *_] if path.startswith("examples/"):
             run_example(path)
         case _:
@@ -113,6 +137,20 @@ def test_the_python_of_a_page_runs_from_top_to_bottom(page, desk, monkeypatch):
 def test_a_study_command_that_is_wrong_would_be_seen(wrong):
     with pytest.raises((SystemExit, UserError)):
         plan_study(wrong)
+
+
+@pytest.mark.parametrize(
+    "wrong", ["up", "upp cluster.yaml", "job submit --no-wit -- python -m study.run", "down cluster.yaml --soon"]
+)
+def test_a_ray_command_that_is_wrong_would_be_seen(wrong):
+    with pytest.raises(click.UsageError):
+        parse_ray(wrong.split())
+
+
+@pytest.mark.parametrize("wrong", ["--bta 4", "--storage"])
+def test_a_job_whose_study_is_wrong_would_be_seen(wrong):
+    with pytest.raises(SystemExit):
+        parse_ray(["job", "submit", "--", "python", "-m", "study.run", *wrong.split()])
 
 
 def test_there_is_something_to_try():
