@@ -65,10 +65,15 @@ def _cost(study: Study) -> list[tuple[str, str, str]]:
         spent, saved = of["device_seconds"].sum(), of["saved_device_seconds"].sum()
         more = f"{_duration(saved)} saved by stopping early" if saved > 0 else "nothing was stopped early"
         if of["cost"].notna().any():
-            more += f" · cost {of['cost'].sum():.2f}, saved {of['saved_cost'].sum():.2f}"
+            more += f" · cost {_price(of['cost'].sum())}, saved {_price(of['saved_cost'].sum())}"
         if spent > 0:
             items.append((_duration(spent), f"of {'GPU' if lane == 'gpu' else 'core'} time, all trials", more))
     return items
+
+
+def _price(amount: float) -> str:
+    """ "12.40", "0.0012": in whatever currency the prices were given."""
+    return f"{amount:.2f}" if amount >= 0.1 or amount == 0 else f"{amount:.2g}"
 
 
 def _duration(seconds: float) -> str:

@@ -183,6 +183,22 @@ def grid(
     return trials
 
 
+ODD = {
+    "one trial": [MadeTrial("a")],
+    "all failed": [
+        MadeTrial("a", status="failed", last=None, error="boom"),
+        MadeTrial("b", status="failed", last=None),
+    ],
+    "none finished": [MadeTrial("a", status="stopped", last=100), MadeTrial("b", status="unfinished", last=200)],
+    "only NaN": [MadeTrial("a", metrics={"mig": None, "reconstruction": None})],
+    "no KL": [MadeTrial("a", metrics={"kl": None, "kl_per_latent": [None] * 4}), MadeTrial("b", beta=1.0)],
+    "diverged": [MadeTrial("a"), MadeTrial("b", beta=1.0, status="diverged", last=300, metrics={"mig": None})],
+    "one latent": [MadeTrial("a", latent_dim=1), MadeTrial("b", latent_dim=1, beta=1.0)],
+    "one seed": grid(seeds=1),
+    "a grid": grid(),
+}
+
+
 class FakeStore:
     """Four factors' worth of grey images with as many test images as a portrait asks for."""
 

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
-from constructed import grid, write_study
+from constructed import ODD, grid, write_study
 
 from analysis.dashboard import write_dashboard
 from analysis.latents import Latent
@@ -57,6 +57,10 @@ def browser() -> Iterator[Any]:
 
 @pytest.fixture(scope="module")
 def opened(browser: Any, dashboard: Path) -> Any:
+    return watched(browser, dashboard)
+
+
+def watched(browser: Any, dashboard: Path) -> tuple[Any, list[str]]:
     """The page, drawn, with the list of all that it logged as a problem or asked from anywhere."""
     page = browser.new_page(viewport={"width": 1280, "height": 900})
     complaints: list[str] = []
@@ -389,6 +393,20 @@ def test_the_theme_reaches_the_figures(page: Any) -> None:
     light = page.evaluate(color)
     page.locator("#theme").click()
     page.wait_for_function(f"(was) => {color} !== was", arg=light)
+
+
+@pytest.mark.parametrize("name", ODD)
+def test_odd_studies_open_filter_and_show_every_trial(browser: Any, name: str, tmp_path: Path) -> None:
+    study = read_study(write_study(tmp_path / "study", ODD[name]))
+    page, complaints = watched(browser, write_dashboard(study, rank(study), tmp_path / "dashboard.html"))
+    page.evaluate(
+        """async () => { for (const trial of study.trials) { openTrial(trial.id); brush([trial.id]); }
+        document.getElementById("trial").close(); brush([]); brush(null);
+        await new Promise((done) => setTimeout(done, 100)); }"""
+    )
+    assert rows(page) == len(ODD[name])
+    assert complaints == []
+    page.close()
 
 
 @pytest.mark.parametrize("width", [1280, 390])

@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import plotly.graph_objects as go
 import pytest
-from constructed import RUNGS, MadeTrial, grid, write_study, write_study_with_codes
+from constructed import ODD, RUNGS, MadeTrial, grid, write_study, write_study_with_codes
 
 from analysis.figures import FIGURES
 from analysis.figures.audit import foresight_data, survival_data
@@ -155,25 +155,14 @@ def test_an_unknown_score_has_no_curves(tmp_path: Path) -> None:
     assert data == Curves(data.column, list(RUNGS), [], {}, data.scale)
 
 
-ODD = {
-    "one trial": [MadeTrial("a")],
-    "all failed": [
-        MadeTrial("a", status="failed", last=None, error="boom"),
-        MadeTrial("b", status="failed", last=None),
-    ],
-    "none finished": [MadeTrial("a", status="stopped", last=100), MadeTrial("b", status="unfinished", last=200)],
-    "only NaN": [MadeTrial("a", metrics={"mig": None, "reconstruction": None})],
-    "one latent": [MadeTrial("a", latent_dim=1), MadeTrial("b", latent_dim=1, beta=1.0)],
-    "a grid": grid(),
-}
-
-
 @pytest.mark.parametrize("name", ODD)
 @pytest.mark.parametrize("figure", FIGURES, ids=lambda f: f.name)
 def test_every_figure_draws_every_odd_study(figure, name: str, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
     for panel in figure.panels(*read(tmp_path / "study", ODD[name])).values():
         assert panel.layout.title.text
         has_data = any(trace.type == "parcoords" or trace.x is not None for trace in panel.data)
+        tiles = [np.array(trace.z, float) for trace in panel.data if trace.type == "heatmap"]
+        has_data &= not tiles or any(np.isfinite(z).any() for z in tiles)
         assert has_data or panel.layout.annotations[0].text, "an empty figure says why"
         panel.to_json()
 

@@ -30,8 +30,8 @@ def test_a_report_without_both_has_none() -> None:
 def test_a_number_that_is_not_finite_is_no_obstacle() -> None:
     data = information_of([[None, 0.1], [0.5, 0.2]], [None, 1.0])
     assert data is not None
-    assert (data.latents, data.dead) == (["z1 · 1.00 nats", "z0 · dead"], 1)
-    assert np.isnan(data.nats[1, 0])
+    assert (data.latents, data.dead) == (["z0 · KL unknown", "z1 · 1.00 nats"], 0)
+    assert np.isnan(data.nats[0, 0])
 
 
 def test_the_figure_colours_the_living_and_greys_the_dead() -> None:

@@ -41,9 +41,10 @@ def information_of(matrix: Any, kl: Any) -> Information | None:
     """From a report's `mutual_information` and `kl_per_latent`; None where it has not both."""
     if not isinstance(matrix, (list, np.ndarray)) or not isinstance(kl, (list, np.ndarray)) or len(kl) != len(matrix):
         return None
-    strength = np.array([0 if v is None else v for v in kl], float)
-    latents = [Latent(int(d), float(strength[d])) for d in np.argsort(-strength, kind="stable")[:MOST_LATENTS]]
-    words = [f"{latent.symbol} · {'dead' if latent.dead else latent.amount}" for latent in latents]
+    strength = np.array([np.nan if v is None else v for v in kl], float)
+    order = np.argsort(-np.nan_to_num(strength, nan=np.inf), kind="stable")[:MOST_LATENTS]
+    latents = [Latent(int(d), float(strength[d])) for d in order]
+    words = [f"{of.symbol} · {'dead' if of.dead else of.amount if of.kl == of.kl else 'KL unknown'}" for of in latents]
     nats = np.array([matrix[latent.latent] for latent in latents], float)
     return Information(words, nats, sum(latent.dead for latent in latents))
 

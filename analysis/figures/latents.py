@@ -31,7 +31,7 @@ def latents_data(study: Study, ranking: Ranking) -> Latents:
     if "kl_per_latent" not in trials:
         return Latents([], [], np.empty((0, 0)))
     rows = [(t, t["kl_per_latent"]) for _, t in trials.iterrows() if isinstance(t["kl_per_latent"], (list, np.ndarray))]
-    rows = rows[:MOST_TRIALS]
+    rows = [(t, kl) for t, kl in rows if any(v is not None for v in kl)][:MOST_TRIALS]
     width = min(MOST_LATENTS, max((len(kl) for _, kl in rows), default=0))
     table = np.full((len(rows), width), np.nan)
     for i, (_, kl) in enumerate(rows):
