@@ -184,7 +184,7 @@ def test_kl_per_latent_has_the_rows_of_the_trials_that_are_picked(page: Any) -> 
     assert page.evaluate(shown) == [t["id"] for t in picked if t["rank"]]
     assert len(tiles(page, "latents")) == 2
     lasso(page, [23])  # Stopped: no row is left, and the figure says so.
-    assert "Nothing here is picked" in page.locator("#latents .plot").text_content()
+    assert "Nothing to show of what is picked" in page.locator("#latents .plot").text_content()
     page.get_by_role("button", name="Show all", exact=True).click()
     assert page.evaluate(shown) == whole
 
@@ -197,7 +197,7 @@ def test_agreement_is_spearman_s_over_the_trials_that_are_picked(page: Any) -> N
     reconstruction, mig = (pd.Series([t["scores"][m] for t in picked]).rank() for m in ("reconstruction", "mig"))
     assert tiles(page, "agreement")[0][0] == pytest.approx(-np.corrcoef(reconstruction, mig)[0, 1])
     lasso(page, [0, 1])
-    assert "Nothing here is picked" in page.locator("#agreement .plot").first.text_content()
+    assert "Nothing to show of what is picked" in page.locator("#agreement .plot").first.text_content()
     page.get_by_role("button", name="Show all", exact=True).click()
     assert tiles(page, "agreement") == whole
     # What the page computes of all is what Python computed of all.
@@ -228,7 +228,10 @@ def test_a_cell_is_lit_only_with_all_its_finished_trials(page: Any) -> None:
     row = page.locator(f"#ranking tr[data-cell='{cell}']")
     lasso(page, seeds)
     assert "dim" not in row.get_attribute("class")
+    bars = "document.querySelector('#trade-off .plot').data.find((t) => t.meta?.cells).error_y.array"
+    assert page.evaluate(f"{bars}.filter((size) => size !== null).length") == 1
     lasso(page, seeds[:1])
+    assert page.evaluate(f"{bars}.filter((size) => size !== null).length") == 0
     assert "dim" in row.get_attribute("class")
 
 

@@ -54,7 +54,7 @@ function dressTrace(trace) {
 const scale = (ramp) => ramp.map((color, i) => [i / (ramp.length - 1), color]);
 
 const vacant = (trace) => trace.visible === false || (trace.z && !trace.z.flat().some(Number.isFinite));
-const NOTHING = { text: "Nothing here is picked", showarrow: false, xref: "paper", yref: "paper", x: 0.5, y: 0.5 };
+const NOTHING = { text: "Nothing to show of what is picked", showarrow: false, xref: "paper", yref: "paper", x: 0.5, y: 0.5 };
 
 function dressLayout(layout, key, data) {
   const [ink, quiet, grid, card] = ["--ink", "--quiet", "--grid", "--card"].map(css);

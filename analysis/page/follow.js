@@ -64,12 +64,21 @@ function ranks(values) {
   return rank;
 }
 
+// Bars of marks that fade go: Plotly would leave them as they are.
+function followBars(trace, selected) {
+  const bars = Object.entries(trace).filter(([name]) => /^error_[xy]$/.test(name));
+  return Object.fromEntries(bars.map(([name, bar]) => [name, { ...bar, array: unpacked(bar.array).map((size, i) => (selected.has(i) ? size : null)) }]));
+}
+
+// A list of numbers; long ones come as base64 of single precision.
+const unpacked = (values) => (values.bdata ? [...new Float32Array(Uint8Array.from(atob(values.bdata), (byte) => byte.charCodeAt(0)).buffer)] : values);
+
 function follow(trace) {
   const meta = trace.meta || {};
   if (meta.trials || meta.cells) {
     const kept = (of) => (meta.cells ? cellPasses(of[0]) : passes(byId.get(of)));
     const selectedpoints = filtering() ? trace.customdata.flatMap((of, i) => (kept(of) ? [i] : [])) : null;
-    return { selectedpoints, unselected: { marker: { opacity: 0.06 } } };
+    return { selectedpoints, unselected: { marker: { opacity: 0.06 } }, ...(filtering() && followBars(trace, new Set(selectedpoints))) };
   }
   if (!filtering()) return {};
   if (meta.trial) return { visible: passes(byId.get(meta.trial)) };
