@@ -59,8 +59,15 @@ def expected_steps(rungs: Sequence[int], max_t: int, reduction_factor: float, do
     return sum((after - before) / reduction_factor**k for k, (before, after) in enumerate(pairwise(bounds)))
 
 
-def decide(newcomer: npt.ArrayLike, recorded: npt.ArrayLike, reduction_factor: float) -> Decision:
+def decide(
+    newcomer: npt.ArrayLike,
+    recorded: npt.ArrayLike,
+    reduction_factor: float,
+    fronts: npt.NDArray[np.int64] | None = None,
+) -> Decision:
     """Judge a newcomer, (m,), against the trials recorded at its rung, (n, m); smaller is better in every objective.
+
+    `fronts`, (n,), are the front numbers of those recorded, -1 where not finite, if somebody has kept them.
 
     A vector with a value that is not finite is worse than any finite one and never goes on. While the rung holds fewer
     than reduction_factor trials, everyone finite goes on. Among equals the newcomer comes first, as in ASHA.
@@ -69,25 +76,26 @@ def decide(newcomer: npt.ArrayLike, recorded: npt.ArrayLike, reduction_factor: f
     recorded = np.asarray(recorded, float).reshape(-1, len(newcomer))
     size, quota = len(recorded) + 1, math.ceil((len(recorded) + 1) / reduction_factor)
     finite = np.isfinite(recorded).all(axis=1)
+    if fronts is None:
+        fronts = np.full(len(recorded), -1)
+        fronts[finite] = front_numbers(recorded[finite])
     if not np.isfinite(newcomer).all():
-        front = int(front_numbers(recorded[finite]).max(initial=-1)) + 1
+        front = int(fronts.max(initial=-1)) + 1
         return Decision(False, size - 1, front, size, "an objective is not finite", _indices(finite))
     dominators = finite & _dominates(recorded, newcomer)
-    # Whoever is dominated by the newcomer is on a later front, and moves nobody on an earlier one.
+    front = int(fronts[dominators].max(initial=-1)) + 1
+    # Whoever is dominated by the newcomer is on a later front, and moves nobody on an earlier one or on its own.
     rivals = finite & ~_dominates(newcomer, recorded)
-    vectors = np.vstack([newcomer, recorded[rivals]])
-    fronts = front_numbers(vectors)
-    rank, own = int((fronts < fronts[0]).sum()), fronts == fronts[0]
-    if rank < quota < rank + own.sum():
+    rank, own = int((rivals & (fronts < front)).sum()), rivals & (fronts == front)
+    if rank < quota < rank + 1 + own.sum():
         places = _normalised_ranks(np.vstack([newcomer, recorded[finite]]))
-        among = np.append(True, rivals[finite])  # the rows of `places` that are in `vectors`
-        rank += spread_place(places[among][own])
-    place = f"rank {rank + 1} of {size}, front {fronts[0] + 1}"
+        rank += spread_place(places[np.append(True, own[finite])])
+    place = f"rank {rank + 1} of {size}, front {front + 1}"
     if size < reduction_factor:
         keep, reason = True, f"{place}; below {reduction_factor:g} trials all go on"
     else:
         keep, reason = rank < quota, f"{place}; the best {quota} {'goes' if quota == 1 else 'go'} on"
-    return Decision(keep, rank, int(fronts[0]), size, reason, _indices(dominators))
+    return Decision(keep, rank, front, size, reason, _indices(dominators))
 
 
 def spread_place(points: Vectors) -> int:

@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from study.decision import Decision, Vectors, decide, rungs
+from study.fronts import Fronts
 
 NAMED_DOMINATORS = 10  # per decision, those that came first: at a rung of thousands there would be thousands each time
 Keys = tuple[Hashable, ...]
@@ -104,7 +105,8 @@ class Standings:
     def _judge(self, name: str, config: Mapping[str, Any], rung: int, values: tuple[float, ...]) -> Decision:
         config = self._relevant(name, config)
         record = self._record(name, config, rung)
-        decision = decide(np.array(values) * self._signs, record.vectors, self._rules.reduction_factor)
+        against = record.fronts
+        decision = decide(np.array(values) * self._signs, against.rows, self._rules.reduction_factor, against.numbers)
         named = tuple(record.names[int(i)] for i in decision.dominated_by[:NAMED_DOMINATORS])
         decision = decision._replace(dominated_by=named)
         if not decision.keep and np.isfinite(values).all():
@@ -164,15 +166,8 @@ class _Record:
 
     def __init__(self, objectives: int) -> None:
         self.names: list[str] = []
-        self._rows = np.empty((16, objectives))
-
-    @property
-    def vectors(self) -> Vectors:
-        """(n, m), a view."""
-        return self._rows[: len(self.names)]
+        self.fronts = Fronts(objectives)
 
     def add(self, name: str, vector: Vectors) -> None:
-        if len(self.names) == len(self._rows):
-            self._rows = np.concatenate([self._rows, np.empty_like(self._rows)])
-        self._rows[len(self.names)] = vector
+        self.fronts.add(vector)
         self.names.append(name)
