@@ -24,7 +24,7 @@ from analysis.figures.information import information_table
 from analysis.figures.marks import cell_names, trial_names
 from analysis.figures.style import DARK_DIVERGING, DARK_MAP, DARK_RAMP, DIVERGING, MAP, RAMP, key
 from analysis.ranking import BOOKKEEPING, Ranking
-from analysis.trials import Study
+from analysis.trials import Study, last_line
 
 CURVES = ("reconstruction", "kl", "mig")
 DETAILED_TRIALS = 2000  # Studies of more trials keep no curves and no mutual information per trial in the page.
@@ -121,11 +121,6 @@ def _decisions(study: Study, rows: Mapping[str, int]) -> dict[str, list[list[Any
         known = [rows[i] for i in betters[:MOST_BETTERS] if i in rows]
         decisions.setdefault(trial_id, []).append([step, keep, reason, *([] if keep else [audited, known])])
     return decisions
-
-
-def last_line(error: Any) -> str:
-    """What went wrong, in the last line of an error's traceback; nothing where nothing did."""
-    return error.strip().splitlines()[-1] if isinstance(error, str) and error.strip() else ""
 
 
 def _curves(study: Study, metric: str) -> dict[str, list[list[float]]]:

@@ -16,6 +16,7 @@ from analysis.events import RunDirectoryError
 from analysis.join import join
 from analysis.ranking import Ranking, rank, write_ranking
 from analysis.sheets import read_sheets, write_portraits
+from analysis.summary import failures
 from analysis.traversals import Range
 from analysis.trials import Study, read_study, write_scores
 from analysis.yardsticks import write_csv
@@ -87,7 +88,7 @@ def build_report(
     write_ranking(ranking, folder / "ranking.csv")
     write_csv(study.yardsticks, folder / "yardsticks.csv")
     _write_loss_curves(study, folder / "loss_curves.csv")
-    notes = joined + ([sentence] if (sentence := audit_sentence(study, ranking)) else [])
+    notes = joined + failures(ranking) + ([sentence] if (sentence := audit_sentence(study, ranking)) else [])
     if traversals:
         notes += _draw_traversals(study, ranking, folder, store, best, sheets, span, fetch)
     drawn = read_sheets(folder, ranking)

@@ -6,7 +6,10 @@ rename it; `Folder` asks for no more than that of any of them.
 
 from __future__ import annotations
 
+import errno
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from bvae.config import UserError
@@ -19,6 +22,28 @@ class StorageError(UserError):
 def is_remote(location: str) -> bool:
     """Whether a location is a URI of an object store, as s3://bucket/prefix or gs://bucket/prefix."""
     return "://" in location
+
+
+class StorageFailedError(StorageError):
+    """Storage that failed in the middle of the work: full, unplugged, out of reach. The message says what to do."""
+
+
+@contextmanager
+def on_storage(place: str | Path) -> Iterator[None]:
+    """Do what needs the storage.
+
+    Raises:
+        StorageFailedError: for any OSError in it.
+    """
+    try:
+        yield
+    except OSError as error:
+        what = f": {error.filename}" if error.filename else ""
+        why = f"{error.strerror}{what}" if error.strerror else str(error)
+        raise StorageFailedError(
+            f"{place} can't be used any more ({why}). What was written there is whole: "
+            "make space, or bring it back, and the same command goes on from there"
+        ) from None
 
 
 class Folder:
@@ -63,7 +88,7 @@ class Folder:
             return bytes(stream.read())
 
     def write(self, name: str, content: bytes) -> None:
-        """Write a file whole or not at all: a reader sees the old content or the new.
+        """Write a file whole or not at all: a reader sees the old content or the new. The folder itself must exist.
 
         Raises:
             OSError: it can't be written.
@@ -72,6 +97,8 @@ class Folder:
             with self._files.open_output_stream(f"{self._root}/{name}") as stream:
                 stream.write(content)
             return
+        if not os.path.isdir(self.location):  # Unplugged: nobody wants it made anew on the disk below.
+            raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), self.location)
         path = Path(self.location, name)
         path.parent.mkdir(parents=True, exist_ok=True)
         temporary = path.with_name(f".{path.name}.{os.getpid()}")

@@ -8,6 +8,7 @@ import pandas as pd
 
 from analysis.columns import column, measured, number
 from analysis.ranking import STATUSES, Ranking
+from analysis.trials import last_line
 from analysis.yardsticks import of_score
 
 if TYPE_CHECKING:
@@ -45,6 +46,18 @@ def front_sentence(ranking: Ranking) -> str:
         f"Along the front, {ends}, {column(first).title} "
         f"worsens by {_change(low, high, first)} while {gains}; the best trade-off is {picked}."
     )
+
+
+def failures(ranking: Ranking, most: int = 5) -> list[str]:
+    """A sentence for each trial that failed, with the last line of its error; of many, the first and how many more."""
+    failed = ranking.trials[ranking.trials["status"] == "failed"]
+    sentences = [
+        f"{row['label']}, seed {row['seed']} failed after step {row['step']:,}: "
+        + (last_line(row["error"]) or "its error is not known")
+        for row in failed.head(most).to_dict("records")
+    ]
+    more = len(failed) - len(sentences)
+    return [*sentences, f"{more} more trials failed; their errors are in the dashboard."] if more else sentences
 
 
 def summary_table(ranking: Ranking, rows: int = 10) -> Group:

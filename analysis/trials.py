@@ -154,3 +154,8 @@ def _trials(events: list[dict[str, Any]]) -> dict[str, dict[str, Any]]:
     for trial_id, spent in spending(events, trials).items():
         trials[trial_id] |= spent
     return trials
+
+
+def last_line(error: Any) -> str:
+    """What went wrong, in the last line of an error's traceback; nothing where nothing did."""
+    return error.strip().splitlines()[-1] if isinstance(error, str) and error.strip() else ""

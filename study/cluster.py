@@ -32,6 +32,7 @@ def prepare(address: str | None) -> None:
     os.environ.setdefault("TUNE_GLOBAL_CHECKPOINT_S", "1e9")
     os.environ.setdefault("TUNE_MAX_PENDING_TRIALS_PG", "100000")  # `Lanes` hands out no more than there is room for.
     os.environ.setdefault("TUNE_PRINT_ALL_TRIAL_ERRORS", "0")  # The ledger and the live view have them.
+    os.environ.setdefault("RAY_IGNORE_UNHANDLED_ERRORS", "1")  # Those of trials that ended before they could be heard.
     os.environ.setdefault("RAY_AIR_NEW_OUTPUT", "0")  # With verbose=0 the old output is silent; the new one is not.
     if address is None:
         os.environ["RAY_AUTH_MODE"] = "token"

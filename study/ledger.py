@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ from ray.tune import Callback
 from ray.tune.experiment import Trial
 
 from analysis.events import append, event
+from analysis.storage import StorageFailedError, on_storage
 from analysis.working_copy import LEDGER, WorkingCopy
 from study.lanes import Lanes
 from study.live import View
@@ -38,6 +40,9 @@ class LedgerCallback(Callback):
 
     A report, the decision on it and its checkpoint are written at once: after a crash they are all there or all
     missing. Checkpoints are deleted only after the ledger names newer ones.
+
+    When the storage fails, here or for a trial, nothing more is written and the run of Tune ends with
+    StorageFailedError: in the ledger the trials that ran are unfinished, and none has failed.
 
     Args:
         copy: the run directory.
@@ -73,6 +78,7 @@ class LedgerCallback(Callback):
         self._lost: Counter[str] = Counter()
         self._last: dict[str, Event] = {}
         self._warned = False
+        self._broken: StorageFailedError | None = None
         self._decided = set(scheduler.decisions) if scheduler else set()
 
     def __getstate__(self) -> dict[str, Any]:
@@ -128,6 +134,9 @@ class LedgerCallback(Callback):
         """Start a trial that died again, from its newest checkpoint and on whichever lane has room; a new trial to
         Tune, the same one to the ledger. Another node's death is not the trial's failure and not counted as one."""
         name, error = name_of(trial), error_of(trial)
+        if StorageFailedError.__name__ in error:
+            self._broken = self._broken or StorageFailedError(error.rpartition(f"{StorageFailedError.__name__}: ")[2])
+            return
         step = self._last.get(name, {}).get("step", 0)
         self._write(event("failure", name, step=step, attempt=self._attempts.get(name, 1), error=error))
         # Ray itself doesn't count what it knows as preemption.
@@ -137,19 +146,33 @@ class LedgerCallback(Callback):
             self._write(event("trial_ended", name, step=step, status="failed"))
             return
         self._resume.pop(name, None)
-        if point := newest_whole(self._copy.folder, name, self._checkpoints.get(name, {}), self._view.note):
-            self._resume[name] = point
+        with self._storage():
+            if point := newest_whole(self._copy.folder, name, self._checkpoints.get(name, {}), self._view.note):
+                self._resume[name] = point
         resume = self._resume[name][1] if name in self._resume else None
         self._lanes.again(trial.config["assignment"] | {"resume": resume})
 
-    def on_step_end(self, iteration: int, trials: list[Trial], **info: Any) -> None:  # noqa: D102
+    def on_step_end(self, iteration: int, trials: list[Trial], **info: Any) -> None:
+        """Raise StorageFailedError, if so. Only here: of what is raised while it handles an event, Tune logs the
+        traceback, and may blame the trial for it."""
+        if self._broken:
+            raise self._broken
         self._view.refresh()
+
+    @contextmanager
+    def _storage(self) -> Iterator[None]:
+        try:
+            with on_storage(self._copy.folder.location):
+                yield
+        except StorageFailedError as error:
+            self._broken = error
 
     def _keep_newest(self, name: str, step: int, path: str) -> None:
         kept = self._checkpoints.setdefault(name, {})
         kept[step] = path
-        for old in sorted(kept)[:-KEPT]:
-            self._sender.delete(kept.pop(old))
+        with self._storage():
+            for old in sorted(kept)[:-KEPT]:
+                self._sender.delete(kept.pop(old))
 
     def _new_decisions(self, name: str, step: int) -> list[Event]:
         """What the scheduler decided on this report; it judged it just before."""
@@ -172,7 +195,10 @@ class LedgerCallback(Callback):
         ]
 
     def _write(self, *events: Event) -> None:
-        append(self._copy.directory / LEDGER, events)
+        if self._broken:
+            return
+        with self._storage():
+            append(self._copy.directory / LEDGER, events)
         self._sender.written(at_once=any(e["event"] not in ("report", "checkpoint") for e in events))
         self._view.show(events)
 

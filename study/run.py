@@ -15,6 +15,7 @@ import tyro
 from rich.console import Console
 from rich.logging import RichHandler
 
+from analysis.storage import StorageFailedError
 from bvae.config import ConfigError, UserError
 from study.space import PRESETS, Settings
 
@@ -66,7 +67,7 @@ class Options:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the command line; returns the exit code: 0 done, 2 a user's mistake, 130 interrupted."""
+    """Run the command line; returns the exit code: 0 done, 1 storage failed, 2 a user's mistake, 130 interrupted."""
     logging.basicConfig(level=logging.WARNING, format="%(message)s", handlers=[_log_handler()])
     logging.getLogger("bvae").setLevel(logging.INFO)
     before = signal.getsignal(signal.SIGTERM)
@@ -82,7 +83,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return run(options, Console())
     except UserError as error:
         print(f"error: {error}", file=sys.stderr)
-        return 2
+        return 1 if isinstance(error, StorageFailedError) else 2
     except KeyboardInterrupt:  # Before the first trial or while the report was built; in between, Tune takes it.
         print("\nInterrupted. The same command goes on from here.", file=sys.stderr)
         return INTERRUPTED

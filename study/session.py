@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -13,7 +13,7 @@ from rich.console import Console
 
 from analysis.events import RunDirectoryError
 from analysis.report import build_report
-from analysis.storage import Folder, is_remote
+from analysis.storage import Folder, is_remote, on_storage
 from analysis.summary import front_sentence, summary_table
 from analysis.working_copy import WorkingCopy, working_copy
 from bvae import data
@@ -46,6 +46,7 @@ def run(options: Options, console: Console) -> int:
 
     Raises:
         ConfigError, DataError, CacheError, StudyError: what was asked for can't be done; nothing has been written.
+        StorageFailedError: the storage failed in the middle.
     """
     settings, name = options.settings, options.name or options.preset
     check(settings)
@@ -71,7 +72,8 @@ def run(options: Options, console: Console) -> int:
         with claimed(copy, console.print) as sender:
             agreed = agree(copy.directory, description, options.extend)
             known = (copy.directory / "study.json").exists()
-            progress = read_progress(copy.directory, settings.steps) if known else None
+            with on_storage(copy.folder.location):
+                progress = read_progress(copy.directory, settings.steps) if known else None
             waiting = [trial for trial in trials if not progress or trial not in progress.ended]
             if waiting:
                 if progress:
@@ -79,11 +81,14 @@ def run(options: Options, console: Console) -> int:
                     console.print(f"{doing} {name}: {len(waiting)} of {len(trials)} trials are left.", highlight=False)
                 _train(options, console, copy, sender, agreed, trials, waiting, progress, scheduler, lanes, source)
             else:
-                begin(copy.directory, agreed)
+                with on_storage(copy.folder.location):
+                    begin(copy.directory, agreed)
                 ended = f"{name} is finished: all {len(trials)} trials have ended. Building its report anew."
                 console.print(ended, highlight=False)
-                settle(copy.directory, store, list(trials.values()), settings)
-            return _finish(console, copy, store, settings, len(trials))
+                with on_storage(copy.folder.location):
+                    settle(copy.directory, store, list(trials.values()), settings)
+            with on_storage(copy.folder.location):
+                return _finish(console, copy, store, settings, len(trials))
 
 
 def _train(
@@ -101,8 +106,9 @@ def _train(
     with cluster.connected(options.address, options.cpus):
         chosen = _chosen(options, lanes, console)
         check_nodes(copy.folder, source)
-        begin(copy.directory, agreed)
-        copy.send_all()
+        with on_storage(copy.folder.location):
+            begin(copy.directory, agreed)
+            copy.send_all()
         resume = resume_points(copy.folder, progress, view.note) if progress else {}
         assignments = _assignments(waiting, trials, settings, rungs, source, copy.folder, resume)
         with view, Demand(chosen) as demand:
@@ -115,7 +121,7 @@ def _train(
                 rebuild,
             ]
             try:
-                _tune(searcher, chosen, scheduler, callbacks)
+                tune_trials(run_trial, searcher, chosen, scheduler, callbacks)
             finally:
                 rebuild.close()
 
@@ -162,14 +168,15 @@ def _assignments(
     ]
 
 
-def _tune(
-    searcher: Lanes, lanes: Sequence[Lane], scheduler: RecordedScheduler | None, callbacks: list[tune.Callback]
-) -> None:
+def tune_trials(
+    trainable: Callable[[dict[str, Any]], None], searcher: Lanes, lanes: Sequence[Lane],
+    scheduler: RecordedScheduler | None, callbacks: list[tune.Callback],
+) -> None:  # fmt: skip
     """One run of Ray Tune over the trials that are left. What it writes itself is never read, and goes away with it."""
     requests = {lane.name: lane.request() for lane in lanes}
     with tempfile.TemporaryDirectory(prefix="tune-") as scratch:
         tuner = tune.Tuner(
-            tune.with_resources(run_trial, lambda config: requests[config["lane"]]),
+            tune.with_resources(trainable, lambda config: requests[config["lane"]]),
             tune_config=tune.TuneConfig(
                 search_alg=searcher,
                 scheduler=Rebinding(scheduler, searcher),

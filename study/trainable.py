@@ -14,7 +14,7 @@ import torch
 from ray import tune
 
 from analysis.codes import CODES_FILE, Codes, write_codes
-from analysis.storage import Folder
+from analysis.storage import Folder, on_storage
 from bvae import checkpoint, data
 from bvae.config import TrialConfig
 from bvae.fast import keep_freed_memory
@@ -52,7 +52,11 @@ class Assignment:
 
 
 def run_trial(config: dict[str, Any]) -> None:
-    """Tune's function trainable; the Assignment's fields lie under one key, so that Tune searches nothing in it."""
+    """Tune's function trainable; the Assignment's fields lie under one key, so that Tune searches nothing in it.
+
+    Raises:
+        StorageFailedError: a checkpoint can't be kept: no fault of the trial.
+    """
     assignment = Assignment(**config["assignment"])
     torch.set_num_threads(assignment.threads)
     keep_freed_memory()
@@ -65,9 +69,10 @@ def run_trial(config: dict[str, Any]) -> None:
         for report in train(trial, store, assignment.report_at, resume, device):
             final = report.step == trial.steps
             metrics = measure(report, store, parts, assignment.final_scores if final else None)
-            kept = keep_checkpoint(folder, assignment.trial_id, report.checkpoint())
-            if final:
-                keep_codes(folder, assignment.trial_id, compared_codes(report.vae, store, parts[0]))
+            with on_storage(folder.location):
+                kept = keep_checkpoint(folder, assignment.trial_id, report.checkpoint())
+                if final:
+                    keep_codes(folder, assignment.trial_id, compared_codes(report.vae, store, parts[0]))
             tune.report(metrics | {"device": device, "checkpoint": kept})
     except NonFiniteLoss as error:
         log.warning("%s: %s", assignment.trial_id, error)
@@ -118,4 +123,7 @@ def load_checkpoint(folder: Folder, name: str) -> checkpoint.Checkpoint:
             path.write_bytes(folder.read(name))
         except FileNotFoundError:
             raise checkpoint.CheckpointError(f"checkpoint {folder.location}/{name} does not exist") from None
-        return checkpoint.load(path)
+        try:
+            return checkpoint.load(path)
+        except checkpoint.CheckpointError as error:
+            raise checkpoint.CheckpointError(str(error).replace(str(path), f"{folder.location}/{name}")) from None

@@ -19,6 +19,7 @@ from ray.tune.experiment import Trial
 from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
 from analysis.metrics import score_rows
+from analysis.storage import on_storage
 from analysis.yardsticks import stored, write_yardsticks
 from bvae import data
 from bvae.config import TrialConfig
@@ -153,7 +154,9 @@ class YardstickCallback(Callback):
     def _write(self, task: ray.ObjectRef) -> None:
         self._task = None
         try:
-            write_yardsticks(ray.get(task), self._directory)
+            measured = ray.get(task)
+            with on_storage(self._directory):
+                write_yardsticks(measured, self._directory)
         except RayError as error:
             log.warning("The null and ceiling rows could not be measured: %s", str(error).strip().splitlines()[-1])
 

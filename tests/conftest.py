@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from constructed import MadeTrial, write_study
 from hypothesis import settings
+from whole_studies import FIFO, finish
 
 from bvae import data, sprites
 
@@ -78,3 +79,12 @@ def bucket() -> Iterator[str]:
             os.environ.pop(name)
         else:
             os.environ[name] = value
+
+
+@pytest.fixture(scope="session")
+def straight(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The storage of a study that nothing stopped or interrupted, for others to be held against."""
+    storage = tmp_path_factory.mktemp("straight")
+    done = finish(storage, *FIFO)
+    assert done.returncode == 0, done.stderr + done.stdout
+    return storage

@@ -1,12 +1,14 @@
 """study.json: one study under one name, refused with the differences, extended by trials only."""
 
 import json
+import subprocess
+import sys
 from dataclasses import replace
 
 import pytest
 
 from bvae import data
-from study.directory import StudyError, agree, begin, describe
+from study.directory import StudyError, agree, begin, describe, held
 from study.session import OBJECTIVES
 from study.space import Settings, plan, trial_id
 
@@ -147,3 +149,19 @@ def test_what_a_killed_first_start_left_is_no_hindrance(tmp_path, description):
     (tmp_path / ".study.json.123").write_text("{")
     asked = description()
     assert agree(tmp_path, asked) == asked
+
+
+def test_one_driver_at_a_time_and_a_killed_one_locks_nobody_out(tmp_path):
+    code = "import sys; from pathlib import Path; from study.directory import held\n" + (
+        "with held(Path(sys.argv[1])): print('held', flush=True); input()"
+    )
+    other = subprocess.Popen(
+        [sys.executable, "-c", code, tmp_path], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    )
+    assert other.stdout.readline() == "held\n"
+    with pytest.raises(StudyError, match="another process is running the study"), held(tmp_path):
+        pass
+    other.kill()
+    other.communicate()
+    with held(tmp_path):
+        pass

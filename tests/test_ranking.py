@@ -10,7 +10,7 @@ from constructed import MadeTrial, grid, write_study
 from rich.console import Console
 
 from analysis.ranking import Ranking, best_trials, front_hypervolume, preferences, rank, separation, write_ranking
-from analysis.summary import front_sentence, summary_table
+from analysis.summary import failures, front_sentence, summary_table
 from analysis.trials import read_study
 from analysis.uncertainty import bootstrap_means, front_probability, seeds_to_separate
 
@@ -220,3 +220,14 @@ def test_the_knee_is_a_cell_between_the_ends_of_the_front(
     assert ranking.knee == (None if knee is None else 1)
     if knee:
         assert ranking.cells["beta"].iloc[0] == knee
+
+
+def test_trials_that_failed_are_named_with_the_last_line_of_their_error(tmp_path):
+    errors = [*(f"Traceback\nValueError: bad {i}\n" for i in range(6)), None]
+    trials = [MadeTrial(f"t{i}", seed=i, status="failed", last=100, error=error) for i, error in enumerate(errors)]
+    ranking = rank(read_study(write_study(tmp_path / "s", [MadeTrial("fine", seed=9), *trials])))
+    sentences = failures(ranking)
+    assert sentences[0] == "β = 4, 4 latents, seed 0 failed after step 100: ValueError: bad 0"
+    assert sentences[5:] == ["2 more trials failed; their errors are in the dashboard."]
+    assert failures(ranking, most=7)[6].endswith("its error is not known")
+    assert failures(rank(read_study(write_study(tmp_path / "fine", [MadeTrial("fine")])))) == []

@@ -1,13 +1,17 @@
 import os
+import signal
+import subprocess
+import sys
 
 import pytest
 
-from analysis.storage import Folder, StorageError
+from analysis.storage import Folder, StorageError, StorageFailedError, on_storage
 
 
 @pytest.fixture(params=["local", "s3"])
 def folder(request, tmp_path):
     if request.param == "local":
+        (tmp_path / "runs").mkdir()
         return Folder(tmp_path / "runs")
     return Folder(f"{request.getfixturevalue('bucket')}/{tmp_path.name}")
 
@@ -45,6 +49,40 @@ def test_a_full_disk_leaves_the_old_file_and_no_temporary(tmp_path, monkeypatch)
         folder.write("a", b"new")
     assert folder.read("a") == b"old"
     assert os.listdir(tmp_path) == ["a"]
+
+
+@pytest.mark.parametrize("when", ["fsync", "replace"])
+def test_killed_while_it_writes_the_old_file_is_whole(tmp_path, when):
+    folder = Folder(tmp_path)
+    folder.write("a", b"old")
+    code = (
+        "import os, signal, sys; from analysis.storage import Folder\n"
+        f"os.{when} = lambda *_: os.kill(os.getpid(), signal.SIGKILL)\n"
+        "Folder(sys.argv[1]).write('a', b'new' * 1000)"
+    )
+    assert subprocess.run([sys.executable, "-c", code, tmp_path]).returncode == -signal.SIGKILL
+    assert folder.read("a") == b"old"
+    assert folder.names() == ["a"]
+
+
+def test_a_folder_that_went_away_is_not_made_anew(tmp_path):
+    with pytest.raises(FileNotFoundError):
+        Folder(tmp_path / "unplugged").write("s/a", b"")
+    assert os.listdir(tmp_path) == []
+
+
+@pytest.mark.parametrize(
+    ("error", "why"),
+    [
+        (OSError(28, "No space left on device"), "runs/s can't be used any more (No space left on device)"),
+        (FileNotFoundError(2, "No such file", "a/b"), "runs/s can't be used any more (No such file: a/b)"),
+        (OSError("AWS Error NETWORK_CONNECTION"), "runs/s can't be used any more (AWS Error NETWORK_CONNECTION)"),
+    ],
+)
+def test_storage_that_fails_says_what_to_do(error, why):
+    with pytest.raises(StorageFailedError, match="the same command goes on") as raised, on_storage("runs/s"):
+        raise error
+    assert why in str(raised.value)
 
 
 @pytest.mark.parametrize("location", ["ftp://host/runs", "s3:///nobucket", "s4://bucket"])
