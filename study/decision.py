@@ -75,10 +75,11 @@ def decide(
     newcomer = np.asarray(newcomer, float)
     recorded = np.asarray(recorded, float).reshape(-1, len(newcomer))
     size, quota = len(recorded) + 1, math.ceil((len(recorded) + 1) / reduction_factor)
-    finite = np.isfinite(recorded).all(axis=1)
     if fronts is None:
+        finite = np.isfinite(recorded).all(axis=1)
         fronts = np.full(len(recorded), -1)
         fronts[finite] = front_numbers(recorded[finite])
+    finite = fronts >= 0
     if not np.isfinite(newcomer).all():
         front = int(fronts.max(initial=-1)) + 1
         return Decision(False, size - 1, front, size, "an objective is not finite", _indices(finite))
@@ -119,7 +120,9 @@ def spread_place(points: Vectors) -> int:
 
 def _dominates(better: Vectors, worse: Vectors) -> npt.NDArray[np.bool_]:
     """Where one vector is nowhere worse than the other and somewhere better; (n, m) against (m,), or the other way."""
-    return np.logical_and((better <= worse).all(axis=1), (better < worse).any(axis=1))
+    columns = list(zip(better.T, worse.T, strict=True))  # Much faster than row by row.
+    nowhere_worse = np.logical_and.reduce([one <= other for one, other in columns])
+    return np.logical_and(nowhere_worse, np.logical_or.reduce([one < other for one, other in columns]))
 
 
 def _normalised_ranks(vectors: Vectors) -> Vectors:
