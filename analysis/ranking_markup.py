@@ -67,12 +67,12 @@ def _ranking_row(cell: pd.Series, ranking: Ranking, shown: pd.DataFrame, others:
 
 
 def _other_ends(cell: pd.Series) -> str:
-    """How the seeds that don't count ended: " · 3 stopped at 220, 660 (2) · 1 failed"."""
+    """How the seeds that don't count ended: "3 stopped at 220, 660 (2) · 1 failed"."""
     parts = [f"{cell[status]} {status}" for status in ("stopped", "failed", "diverged", "unfinished") if cell[status]]
     if cell["stopped"]:
         steps = Counter(cell["stopped_at"]).items()
         parts[0] += " at " + ", ".join(f"{s:,}{f' ({n})' if 1 < n < cell['stopped'] else ''}" for s, n in steps)
-    return f'<span class="quiet">{"".join(f" · {part}" for part in parts)}</span>' if parts else ""
+    return f'<span class="quiet">{" · ".join(parts)}</span>' if parts else ""
 
 
 def extra(text: str) -> str:

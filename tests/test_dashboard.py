@@ -176,7 +176,7 @@ def test_the_ranking_says_how_many_stopped_and_where_and_which_is_the_knee(tmp_p
     assert '★ 1<i class="knee">knee</i>' in first
     assert html.count('class="knee"') == 1
     assert "1/5" in third
-    assert "· 3 stopped at 100, 300 (2) · 1 failed" in third
+    assert "3 stopped at 100, 300 (2) · 1 failed" in third
 
 
 def test_every_weight_has_its_cell(tmp_path: Path) -> None:

@@ -91,9 +91,9 @@ function openTrial(id) {
 function scoreTable(trial) {
   const rows = Object.keys(trial.scores).map((key) => {
     const { title, unit } = study.columns[key] || { title: key, unit: "" };
-    return element("tr", {}, element("td", { class: "words" }, title), element("td", {}, shown(trial.scores[key], 4)), element("td", {}, shown(trial.test[key], 4)), element("td", { class: "words quiet" }, unit));
+    return element("tr", {}, element("td", { class: "words" }, title, unit ? element("span", { class: "quiet" }, ` ${unit}`) : ""), element("td", {}, shown(trial.scores[key], 4)), element("td", {}, shown(trial.test[key], 4)));
   });
-  const head = ["", "validation", "test", ""].map((text) => element("th", {}, text));
+  const head = ["", "validation", "test"].map((text) => element("th", {}, text));
   return element("div", { class: "scroll" }, element("table", {}, element("thead", {}, element("tr", {}, ...head)), element("tbody", {}, ...rows)));
 }
 
