@@ -352,6 +352,21 @@ def test_the_weight_picks_a_cell(page: Any) -> None:
         assert page.locator("#take").inner_text().startswith(f"{float(weight):.2f}: take ")
 
 
+def test_mutual_information_is_that_of_the_best_trials_picked(page: Any) -> None:
+    made = {trial.trial_id: trial for trial in grid()}
+    whole = [tiles(page, "information", panel) for panel in (0, 1, 2)]
+    headings = page.locator("#information h3").all_inner_texts()
+    picked = lasso(page, [5, 9])
+    for panel, trial in enumerate(picked):
+        matrix = made[trial["id"]].report(made[trial["id"]].last or 0)["mutual_information"]
+        assert tiles(page, "information", panel)[:3] == matrix[:3]
+        assert page.locator("#information h3").nth(panel).inner_text() == f"{trial['label']}, seed {trial['seed']}"
+    assert "Nothing to show of what is picked" in page.locator("#information .plot").nth(2).text_content()
+    page.get_by_role("button", name="Show all", exact=True).click()
+    assert [tiles(page, "information", panel) for panel in (0, 1, 2)] == whole
+    assert page.locator("#information h3").all_inner_texts() == headings
+
+
 def test_traversals_move_stop_and_follow_the_slider(page: Any) -> None:
     frame = page.locator("#traversals .tile .frame").first
     frame.scroll_into_view_if_needed()

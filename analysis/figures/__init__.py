@@ -196,9 +196,10 @@ FIGURES: tuple[Figure, ...] = (
     Figure(
         "information",
         "What each latent says of each factor",
-        "Mutual information in nats between the posterior means and the factors, for the best cell’s seeds; a trial’s "
-        "own is in its details. The strongest latent is on top. Under each factor stands the most that can be said of "
-        "it. A dead latent is grey: its means hardly move, yet binned they can seem to know a factor.",
+        "Mutual information in nats between the posterior means and the factors, for the best cell’s seeds, or for the "
+        "best trials that are picked; each trial’s own is in its details. The strongest latent is on top. Under each "
+        "factor stands the most that can be said of it. A dead latent is grey: its means hardly move, yet binned they "
+        "can seem to know a factor.",
         _information,
     ),
     Figure(

@@ -5,7 +5,7 @@ rising in lightness all the way, so that it also reads in grey. The latent size 
 ink. The page restyles for its theme by what a trace says of itself in `meta`: {"ramp": 0..1}, {"ink": 1}, {"scale":
 "map"}. How it shows what is picked on the page stands there too, under one of these:
 
-    trial     one trial's: hidden with it
+    trial     one trial's: hidden with it; the panels of mutual information make room for those that are picked
     trials    marks of trials, their ids in customdata: the others fade
     cells     marks of cells, their ranks first in customdata: those of a trial that is not picked fade
     rows      tiles of trials, their ids in customdata: the rows of the others go

@@ -24,6 +24,13 @@ function informationPanel({ id, information: { latents, nats, dead } }) {
   return { data: traces, layout: { ...layout, yaxis: { ...layout.yaxis, categoryarray: latents } } };
 }
 
+// While something is picked, the panels of the best cell show the best trials of that instead, in their order.
+function informationOfPicked(plot) {
+  const trial = filtering() && picked.filter(({ information }) => information)[plot.place];
+  if (plot.heading) plot.heading.textContent = trial ? `${trial.label}, seed ${trial.seed}` : plot.panel.title;
+  return trial ? informationPanel(trial) : plot.panel;
+}
+
 function dressTrace(trace) {
   const meta = trace.meta || {};
   const dressed = { ...trace, ...follow(trace) };

@@ -4,8 +4,9 @@ const touch = matchMedia("(pointer: coarse)").matches;
 const CONFIG = { responsive: true, displaylogo: false, modeBarButtonsToRemove: ["autoScale2d", "zoomIn2d", "zoomOut2d"], plotGlPixelRatio: 2 };
 
 function drawPlot(plot) {
-  const { layout } = plot.panel;
-  const data = (plot.panel.unfolded ??= plot.panel.data.map(unfoldTrace));
+  const panel = plot.figure === "information" ? informationOfPicked(plot) : plot.panel;
+  const { layout } = panel;
+  const data = (panel.unfolded ??= panel.data.map(unfoldTrace));
   const dressed = data.map(dressTrace);
   const promise = Plotly.react(plot.node, dressed, dressLayout(layout, plot.key, dressed), CONFIG);
   if (plot.drawn) return promise;
@@ -62,9 +63,10 @@ function placeFigures() {
       plots.push(plot);
       continue;
     }
-    for (const panel of panels) {
-      const plot = { node: element("div", { class: "plot" }), panel, key: panel.name };
-      place.append(element("div", { class: "panel" }, panels.length > 1 ? element("h3", {}, panel.title) : "", plot.node));
+    for (const [i, panel] of panels.entries()) {
+      const heading = panels.length > 1 || name === "information" ? element("h3", {}, panel.title) : null;
+      const plot = { node: element("div", { class: "plot" }), panel, key: panel.name, figure: name, place: i, heading };
+      place.append(element("div", { class: "panel" }, heading ?? "", plot.node));
       plots.push(plot);
     }
   }
