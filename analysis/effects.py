@@ -52,10 +52,10 @@ def variance_split(ranking: Ranking, metric: str, draws: int = DRAWS, seed: int 
     values = trials["value"].to_numpy(float)
     cells = [np.flatnonzero(trials["cell"] == cell) for cell in sizes.index]
     random = np.random.default_rng(seed)
-    shares = _shares(codes, values)
-    drawn = [_shares(codes, again[:, 0]) for again in _drawn_again(cells, values[:, None], draws, random)]
-    low, high = np.quantile([list(d.values()) for d in drawn], (0.025, 0.975), axis=0)
-    return pd.DataFrame(zip(shares, shares.values(), low, high, strict=True), columns=columns)
+    again = list(_drawn_again(cells, values[:, None], draws, random))
+    shares = _shares(codes, np.concatenate([values[:, None], *again], axis=1))
+    rows = [(source, share[0], *np.quantile(share[1:], (0.025, 0.975))) for source, share in shares.items()]
+    return pd.DataFrame(rows, columns=columns)
 
 
 def by_coordinate(ranking: Ranking, metric: str, draws: int = DRAWS, seed: int = 0) -> pd.DataFrame:
@@ -96,7 +96,7 @@ def _parabolas(values: Floats) -> list[float]:
     of, *coordinates = values.T
     total = float(np.sum((of - of.mean()) ** 2))
     blocks = ((x - x.mean()) / (np.ptp(x) or 1.0) for x in coordinates)
-    return [1 - _unexplained([np.stack([x, x**2], axis=1)], of) / total if total > 0 else 0.0 for x in blocks]
+    return [1 - float(_unexplained([np.stack([x, x**2], axis=1)], of)) / total if total > 0 else 0.0 for x in blocks]
 
 
 def _drawn_again(
@@ -105,15 +105,19 @@ def _drawn_again(
     """The values (n, k) as other seeds might have given them: each cell's mean with residuals, drawn whole as
     `uncertainty` draws them."""
     sources = residual_sources([values[rows] for rows in cells])
+    means = values.copy()
+    for rows in cells:
+        means[rows] = values[rows].mean(axis=0)
     for _ in range(draws):
-        again = values.copy()
+        again = means.copy()
         for rows, source in zip(cells, sources, strict=True):
-            again[rows] = values[rows].mean(axis=0) + random.choice(source, len(rows))
+            again[rows] += random.choice(source, len(rows))
         yield again
 
 
-def _shares(codes: dict[str, NDArray[np.intp]], values: Floats) -> dict[str, float]:
-    """The share of each source, in the order of the settings, then the interaction, then the seed."""
+def _shares(codes: dict[str, NDArray[np.intp]], values: Floats) -> dict[str, Floats]:
+    """The share of each source in each of the draws, values (n, draws): the settings in their order, then the
+    interaction, then the seed."""
     mains = {name: _dummies(code) for name, code in codes.items()}
     all_mains = _unexplained(list(mains.values()), values)
     parts = {n: _unexplained([m for k, m in mains.items() if k != n], values) - all_mains for n in mains}
@@ -123,8 +127,10 @@ def _shares(codes: dict[str, NDArray[np.intp]], values: Floats) -> dict[str, flo
         rest = _unexplained([*mains.values(), _dummies(both)], values)
         parts[TOGETHER] = all_mains - rest
     parts[SEED] = rest
-    total = sum(parts.values())
-    return {name: max(0.0, part) / total if total > 0 else 0.0 for name, part in parts.items()}
+    total = np.sum(list(parts.values()), axis=0)
+    return {
+        n: np.divide(np.maximum(part, 0.0), total, np.zeros_like(part), where=total > 0) for n, part in parts.items()
+    }
 
 
 def _dummies(code: NDArray[np.intp]) -> Floats:
@@ -132,8 +138,8 @@ def _dummies(code: NDArray[np.intp]) -> Floats:
     return np.eye(int(code.max()) + 1)[code]
 
 
-def _unexplained(blocks: Sequence[Floats], values: Floats) -> float:
-    """The sum of squares that a least-squares fit of a mean and these indicators leaves."""
+def _unexplained(blocks: Sequence[Floats], values: Floats) -> Floats:
+    """The sum of squares that a least-squares fit of a mean and these columns leaves, of each column of the values."""
     design = np.concatenate([np.ones((len(values), 1)), *blocks], axis=1)
     fitted = design @ np.linalg.lstsq(design, values, rcond=None)[0]
-    return float(np.sum((values - fitted) ** 2))
+    return np.asarray(np.sum((values - fitted) ** 2, axis=0))

@@ -11,9 +11,12 @@ from __future__ import annotations
 
 import argparse
 import resource
+import shutil
 import subprocess
 import sys
 import tempfile
+import time
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -56,6 +59,43 @@ def build(directory: Path) -> None:
     print(f"report: {seconds:.1f} s of processor time; " + ", ".join(f"{n} {s:.1f} MB" for n, s in sizes.items()))
 
 
+def draw(page: Path) -> None:
+    """Open the page in Chromium; print how long it takes to draw, and to answer when a trial's status is picked."""
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=shutil.which("chromium"), args=["--no-sandbox"])
+        opened = browser.new_page(viewport={"width": 1280, "height": 900})
+        session = opened.context.new_cdp_session(opened)
+        session.send("Performance.enable", {"timeDomain": "threadTicks"})
+
+        def busy() -> float:
+            metrics = session.send("Performance.getMetrics")["metrics"]
+            return next(float(metric["value"]) for metric in metrics if metric["name"] == "TaskDuration")
+
+        def measure(what: str, act: Callable[[], object]) -> None:
+            began, before = time.monotonic(), busy()
+            act()
+            seconds = (
+                f"{busy() - before:.1f} s of the page's processor time, {time.monotonic() - began:.1f} s by the clock"
+            )
+            print(f"{what}: {seconds}")
+
+        opened.set_default_timeout(300_000)
+        opened.goto(page.as_uri(), wait_until="commit")
+        measure("the table is there", lambda: opened.wait_for_selector("#trial-table tbody tr"))
+        measure("the last figure is drawn", lambda: opened.wait_for_selector("html[data-drawn]"))
+        finished = opened.locator("#filters").get_by_role("button", name="finished", exact=True)
+
+        def filtered() -> None:
+            finished.click()
+            opened.evaluate("() => new Promise((done) => requestAnimationFrame(() => setTimeout(done)))")
+
+        measure("filtered by status", filtered)
+        measure("and back", filtered)
+        browser.close()
+
+
 def main() -> None:
     """Simulate, build and print."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -68,6 +108,8 @@ def main() -> None:
         settings = settings_of(options.trials)
         show(simulate(directory, settings, NODES), 1000 * len(settings.seed))
         build(directory)
+        if options.draw:
+            draw(directory / "report" / "dashboard.html")
 
 
 if __name__ == "__main__":
