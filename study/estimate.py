@@ -2,27 +2,30 @@
 
 from __future__ import annotations
 
-import math
+import heapq
 import os
 import statistics
 import time
 from collections.abc import Sequence
 from dataclasses import asdict
 from itertools import pairwise
-from typing import Any
+from types import SimpleNamespace
+from typing import Any, NamedTuple
 
+import numpy as np
 import torch
+from ray.tune.schedulers import TrialScheduler
 from rich.console import Console
 
 from bvae.config import TrialConfig
 from bvae.data import ImageStore
 from bvae.fast import keep_freed_memory
 from bvae.training import train
-from study.decision import expected_steps
 from study.lanes import Lane
 from study.live import duration
+from study.schedulers import RecordedScheduler
 from study.scoring import measure, scored_indices
-from study.space import Settings
+from study.space import Settings, trial_id
 
 PROBE_SECONDS = 4.0
 
@@ -32,7 +35,7 @@ def print_plan(
     settings: Settings,
     trials: Sequence[TrialConfig],
     store: ImageStore,
-    rungs: Sequence[int],
+    scheduler: RecordedScheduler | None,
     lane: Lane,
     cpus: int | None,
     max_concurrent: int | None,
@@ -42,25 +45,77 @@ def print_plan(
     for name, values in _varying(trials).items():
         shown = (f"{value:g}" if isinstance(value, float) else str(value) for value in values)
         console.print(f"  {name}: {', '.join(shown)}", highlight=False)
+    rungs = scheduler.rungs if scheduler else []
     console.print(f"  rungs at steps {', '.join(f'{rung:,}' for rung in rungs) or 'none'}", highlight=False)
     console.print("Measuring the speed of this machine ...")
-    step, scoring = probe(max(trials, key=lambda t: (t.batch_size, t.latent_dim)), store, settings, lane.cpus)
-    each = step + scoring / settings.report_every
+    speed = probe(max(trials, key=lambda t: (t.batch_size, t.latent_dim)), store, settings, lane.cpus)
+    each = speed.step + speed.report / settings.report_every
     lanes = max(1, min((cpus or os.cpu_count() or 1) // lane.cpus, max_concurrent or len(trials), len(trials)))
-    expected = [expected_steps(rungs, t.steps, settings.reduction_factor) for t in trials]
-    # The first ones at a rung find nobody to be judged against, and those that start together run to their end.
-    unjudged = min(lanes, math.ceil(settings.reduction_factor) - 1)
-    planned = (sum(t.steps for t in trials[:unjudged]) + sum(expected[unjudged:])) * each / lanes
-    longest = sum(t.steps for t in trials) * each / lanes
+    ended, planned = rehearse(scheduler, trials, lanes, each, speed.final)
+    _, longest = rehearse(None, trials, lanes, each, speed.final)
     console.print(
-        f"  {step * 1000:.0f} ms a step and {scoring:.1f} s a report on one CPU lane: about {duration(planned)} "
-        f"on {lanes} if the rungs stop as planned, {duration(longest)} if none stops",
+        f"  {speed.step * 1000:.0f} ms a step, {speed.report:.1f} s a report, "
+        f"{speed.final:.1f} s more at a trial's end",
+        highlight=False,
+    )
+    which = f" if {ended} of {len(trials)} run to their end, {duration(longest)} if all do"
+    console.print(
+        f"  about {duration(planned)} on {lanes} CPU lane{'s'[: lanes > 1]}{which if ended < len(trials) else ''}",
         highlight=False,
     )
 
 
-def probe(trial: TrialConfig, store: ImageStore, settings: Settings, threads: int) -> tuple[float, float]:
-    """Seconds of one gradient step and of one report's scoring, measured here."""
+def rehearse(
+    scheduler: RecordedScheduler | None,
+    trials: Sequence[TrialConfig],
+    lanes: int,
+    step: float,
+    final: float,
+) -> tuple[int, float]:
+    """Let the study's scheduler judge trials whose objectives are luck, on so many lanes.
+
+    Returns:
+        How many trials run to their end, and when the last one has ended, in seconds, of which each gradient step
+        takes `step`, and what a trial does at its end `final`.
+    """
+    luck = np.random.default_rng(0)
+    rungs, objectives = (scheduler.rungs, scheduler.objectives) if scheduler else ([], {})
+    waiting = list(trials)[::-1]
+    running: list[tuple[float, int, Any, list[int], Any]] = []  # (time of the report, order, trial, steps, values)
+    free, ended = [0.0] * lanes, 0
+    while waiting or running:
+        if waiting and free:
+            config = waiting.pop()
+            assignment = {"trial_id": trial_id(config), "trial": asdict(config)}
+            trial: Any = SimpleNamespace(trial_id=assignment["trial_id"], config={"assignment": assignment})
+            if scheduler:
+                scheduler.on_trial_add(None, trial)  # type: ignore[arg-type]
+            bounds = [0, *(rung for rung in rungs if rung < config.steps), config.steps]
+            heapq.heappush(running, (free.pop() + step * bounds[1], len(waiting), trial, bounds, luck.random(3)))
+            continue
+        clock, order, trial, bounds, values = heapq.heappop(running)
+        result = dict(zip(objectives, values.tolist(), strict=False)) | {"step": bounds[1]}
+        if len(bounds) == 2:
+            ended += 1
+            clock += final
+        elif scheduler and scheduler.on_trial_result(None, trial, result) == TrialScheduler.CONTINUE:
+            clock += step * (bounds[2] - bounds[1])
+            heapq.heappush(running, (clock, order, trial, bounds[1:], values))
+            continue
+        free.append(clock)
+    return ended, max(free)
+
+
+class Speed(NamedTuple):
+    """Seconds of a gradient step, of a report, and of what a trial's last report takes besides."""
+
+    step: float
+    report: float
+    final: float
+
+
+def probe(trial: TrialConfig, store: ImageStore, settings: Settings, threads: int) -> Speed:
+    """Measured here, with an untrained model."""
     threads_before = torch.get_num_threads()
     torch.set_num_threads(threads)
     keep_freed_memory()
@@ -73,7 +128,10 @@ def probe(trial: TrialConfig, store: ImageStore, settings: Settings, threads: in
         step = statistics.median(after - before for before, after in pairwise(seconds))
         parts = scored_indices(store, trial, settings.score_images)
         measure(report, store, parts)  # The first call compiles and imports.
-        return step, float(measure(report, store, parts)["scoring_seconds"])
+        seconds_of = [
+            measure(report, store, parts, final)["scoring_seconds"] for final in (None, settings.final_scores)
+        ]
+        return Speed(step, seconds_of[0], seconds_of[1] - seconds_of[0])
     finally:
         torch.set_num_threads(threads_before)
 

@@ -63,7 +63,7 @@ def run(options: Options, console: Console) -> int:
     if options.dry_run:
         console.print(f"[bold]{name}[/]", end=" ")
         configs, concurrent = list(trials.values()), options.max_concurrent
-        print_plan(console, settings, configs, store, rungs, lanes[-1], options.cpus, concurrent)
+        print_plan(console, settings, configs, store, scheduler, lanes[-1], options.cpus, concurrent)
         return 0
     description = describe(name, settings, store, source, list(trials), rungs, OBJECTIVES)
     with working_copy(f"{options.storage.rstrip('/')}/{name}") as copy:

@@ -124,6 +124,7 @@ def test_a_dry_run_prints_the_plan_and_writes_nothing(tmp_path, capsys, small_np
     assert "beta: 0.1, 8, 16" in printed
     assert "rungs at steps 2" in printed
     assert "ms a step" in printed
+    assert "of 18 run to their end" in printed
     assert not (tmp_path / "runs").exists()
 
 
