@@ -93,17 +93,19 @@ def end_to_end(vae: VAE, samples: int) -> None:
     """Print what one model costs from images to the full budget of scores, and to the cheap one; one thread."""
     images = np.random.default_rng(0).permutation(len(load_dsprites()))
     codes, logvar, factors = encoded(vae, images[:512])
-    score(codes, factors, logvar=logvar)  # compiles
+    rest: dict[str, Any] = {"logvar": logvar, "factor_names": list(SIZES)}
+    score(codes, factors, **rest)  # compiles
     (codes, logvar, factors), encoding = timed(lambda: encoded(vae, images[:samples]))
+    rest["logvar"] = logvar
     print(f"{samples:,} images, {vae.config.latent_dim} latents, processor seconds, one thread")
     print(f"{'encoding ' + vae.config.architecture:28}{encoding:10.2f}")
     totals = {}
     for budget in ("full", "cheap"):
         names = {m.function: name for name, m in reversed(METRICS.items()) if budget == "full" or m.budget == "cheap"}
-        scores, totals[budget] = timed(lambda budget=budget: score(codes, factors, budget=budget, logvar=logvar))
+        scores, totals[budget] = timed(lambda budget=budget: score(codes, factors, budget=budget, **rest))
         print(f"{f'{budget} budget, {len(scores)} values':28}{totals[budget]:10.2f}")
         for name in reversed(names.values()):
-            _, seconds = timed(lambda name=name: score(codes, factors, [name], logvar=logvar))
+            _, seconds = timed(lambda name=name: score(codes, factors, [name], **rest))
             print(f"  {name:26}{seconds:10.2f}", flush=True)
     print(
         f"images to full scores {encoding + totals['full']:.1f} s, to cheap scores {encoding + totals['cheap']:.1f} s"
@@ -117,7 +119,7 @@ def enough(vae: VAE, samples: int) -> None:
     scores = []
     for chosen in sets:
         codes, logvar, factors = encoded(vae, chosen)
-        scores.append(score(codes, factors, budget="full", logvar=logvar))
+        scores.append(score(codes, factors, budget="full", logvar=logvar, factor_names=list(SIZES)))
     print(f"{'metric':28}{f'4 × {samples:,}: lowest':>20}{'mean':>9}{'highest':>9}{f'{len(sets[-1]):,}':>10}")
     for name in METRICS:
         *few, many = (values[name] for values in scores)
