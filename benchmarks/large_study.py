@@ -45,8 +45,10 @@ def show(costs: Costs, trials: int) -> None:
     """Print what an event of the first and of the last trials cost."""
     tenth = trials // 10
     for name, first, last in (("first", 0, tenth), ("last", trials - tenth, trials)):
-        seconds, count = costs.per_event(first, last)
-        print(f"{name} {tenth:,} trials: {1e3 * seconds:.2f} ms of processor time per event, {count:,} events")
+        of = costs.per_event(first, last)
+        seconds, fixed = of.mean(axis=0)
+        spent = f"{1e3 * seconds:.2f} ms of processor time per event, {seconds / fixed:.2f} times a fixed piece of work"
+        print(f"{name} {tenth:,} trials: {spent}; {len(of):,} events")
 
 
 def build(directory: Path) -> None:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import heapq
 import itertools
+import json
 import os
 import time
 from collections.abc import Callable
@@ -40,6 +41,7 @@ TICK = 10.0  # seconds after which Tune asks for trials, whatever happens
 START = 20.0  # seconds until a trial trains
 BEGIN = 1.8e9  # unix seconds
 SECONDS_PER_STEP = {"gpu": 0.05, "cpu": 0.4}
+WORK = [[float(j) / 7 for j in range(20)] for _ in range(20)]
 FACTORS = {"shape": 3, "scale": 6, "orientation": 40, "pos_x": 32, "pos_y": 32}
 
 
@@ -110,16 +112,37 @@ class Node:
 
 @dataclass
 class Costs:
-    """Processor time of the driver's work: of which trial the event was, and seconds."""
+    """Processor time of the driver's work, an event a row, and beside some of them that of work that never changes: a
+    busy machine slows both down.
+
+    Attributes:
+        trials: the number of the event's trial, in the order of the first starts.
+        seconds: of the driver's work.
+        fixed: of the other, repeated until it is measured again.
+    """
 
     trials: list[int] = field(default_factory=list)
     seconds: list[float] = field(default_factory=list)
+    fixed: list[float] = field(default_factory=list)
 
-    def per_event(self, first: int, last: int) -> tuple[float, int]:
-        """The mean over the events of trials first <= number < last, and how many there were."""
+    def add(self, trial: int, seconds: float) -> None:
+        """One event's; that of the fixed work is measured at every fifth."""
+        fixed = _fixed_work() if len(self.trials) % 5 == 0 else self.fixed[-1]
+        self.trials.append(trial)
+        self.seconds.append(seconds)
+        self.fixed.append(fixed)
+
+    def per_event(self, first: int, last: int) -> np.ndarray:
+        """Of the events of trials first <= number < last, (n, 2): seconds, and those of the fixed work."""
         of = np.array(self.trials)
-        chosen = np.array(self.seconds)[(of >= first) & (of < last)]
-        return float(chosen.mean()), len(chosen)
+        return np.stack([self.seconds, self.fixed], axis=1)[(of >= first) & (of < last)]
+
+
+def _fixed_work() -> float:
+    began = time.process_time()
+    for _ in range(2):
+        json.loads(json.dumps(WORK))
+    return time.process_time() - began
 
 
 class Images:
@@ -165,8 +188,7 @@ class Simulation:
             number = happens()
             self._fill()
             if number is not None:
-                self.costs.trials.append(number)
-                self.costs.seconds.append(self._spent)
+                self.costs.add(number, self._spent)
 
     def stop_trial(self, trial: SimulatedTrial) -> None:
         """As Tune's controller does with one that waits."""
