@@ -85,12 +85,14 @@ def decide(
         return Decision(False, size - 1, front, size, "an objective is not finite", _indices(finite))
     dominators = finite & _dominates(recorded, newcomer)
     front = int(fronts[dominators].max(initial=-1)) + 1
-    # Whoever is dominated by the newcomer is on a later front, and moves nobody on an earlier one or on its own.
-    rivals = finite & ~_dominates(newcomer, recorded)
-    rank, own = int((rivals & (fronts < front)).sum()), rivals & (fronts == front)
-    if rank < quota < rank + 1 + own.sum():
+    # Whoever is dominated by the newcomer is on no earlier front than it is, and will be on a later one: the newcomer
+    # moves nobody on an earlier front.
+    rank, own = int((finite & (fronts < front)).sum()), np.flatnonzero(fronts == front)
+    own = own[~_dominates(newcomer, recorded[own])]
+    if rank < quota < rank + 1 + len(own):
         places = _normalised_ranks(np.vstack([newcomer, recorded[finite]]))
-        rank += spread_place(places[np.append(True, own[finite])])
+        among = np.cumsum(finite)[own]  # the rows of `places`, of which the newcomer's is the first
+        rank += spread_place(places[[0, *among]])
     place = f"rank {rank + 1} of {size}, front {front + 1}"
     if size < reduction_factor:
         keep, reason = True, f"{place}; below {reduction_factor:g} trials all go on"
