@@ -83,12 +83,12 @@ def decide(
     if not np.isfinite(newcomer).all():
         front = int(fronts.max(initial=-1)) + 1
         return Decision(False, size - 1, front, size, "an objective is not finite", _indices(finite))
-    dominators = finite & _dominates(recorded, newcomer)
+    dominators = finite & dominates(recorded, newcomer)
     front = int(fronts[dominators].max(initial=-1)) + 1
     # Whoever is dominated by the newcomer is on no earlier front than it is, and will be on a later one: the newcomer
     # moves nobody on an earlier front.
     rank, own = int((finite & (fronts < front)).sum()), np.flatnonzero(fronts == front)
-    own = own[~_dominates(newcomer, recorded[own])]
+    own = own[~dominates(newcomer, recorded[own])]
     if rank < quota < rank + 1 + len(own):
         places = _normalised_ranks(np.vstack([newcomer, recorded[finite]]))
         among = np.cumsum(finite)[own]  # the rows of `places`, of which the newcomer's is the first
@@ -120,7 +120,7 @@ def spread_place(points: Vectors) -> int:
     return place
 
 
-def _dominates(better: Vectors, worse: Vectors) -> npt.NDArray[np.bool_]:
+def dominates(better: Vectors, worse: Vectors) -> npt.NDArray[np.bool_]:
     """Where one vector is nowhere worse than the other and somewhere better; (n, m) against (m,), or the other way."""
     columns = list(zip(better.T, worse.T, strict=True))  # Much faster than row by row.
     nowhere_worse = np.logical_and.reduce([one <= other for one, other in columns])

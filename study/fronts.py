@@ -15,12 +15,13 @@ import numpy as np
 import numpy.typing as npt
 
 from analysis.front import front_numbers
+from study.decision import dominates
 
 
 class Fronts:
     """Front numbers of rows, (n, m) with m from 1 to 3, in order of arrival; smaller is better in every objective.
 
-    With one objective or three, all rows are sorted anew for each.
+    With three objectives each front that a newcomer moves is looked through; with one, all rows are sorted anew.
     """
 
     def __init__(self, objectives: int) -> None:
@@ -50,9 +51,21 @@ class Fronts:
             return
         if len(row) == 2:
             self._join(float(row[0]), float(row[1]))
-        else:
+        elif len(row) == 1:
             finite = np.isfinite(self.rows).all(axis=1)
             self.numbers[finite] = front_numbers(self.rows[finite])
+        else:
+            self._push(row)
+
+    def _push(self, row: npt.NDArray[np.float64]) -> None:
+        numbers = self.numbers
+        level = int(numbers[dominates(self.rows, row)].max(initial=-1)) + 1
+        moved = np.array([self._count - 1])
+        while len(moved):
+            there = np.flatnonzero(numbers == level)
+            numbers[moved] = level
+            below = np.any([dominates(one, self.rows[there]) for one in self.rows[moved]], axis=0)
+            moved, level = there[below], level + 1
 
     def _join(self, first: float, second: float) -> None:
         low, high = 0, len(self._levels)

@@ -26,16 +26,18 @@ def test_two_objectives(rows):
     assert numbers_of(rows) == layers(rows, ["min"] * 2).tolist()
 
 
-@given(arrays(float, (12, 1), elements=FEW), arrays(float, (12, 3), elements=FEW))
+@given(arrays(float, (12, 1), elements=FEW), arrays(float, (20, 3), elements=FEW))
 def test_one_and_three(one, three):
     assert numbers_of(one) == layers(one, ["min"]).tolist()
     assert numbers_of(three) == layers(three, ["min"] * 3).tolist()
 
 
-@pytest.mark.parametrize("correlation", [-0.9, 0.0, 0.9])
-def test_after_every_row_of_many(correlation):
-    rows = np.random.default_rng(0).multivariate_normal([0, 0], [[1, correlation], [correlation, 1]], 300)
-    fronts = Fronts(2)
+@pytest.mark.parametrize("objectives", [1, 2, 3])
+@pytest.mark.parametrize("correlation", [-0.45, 0.0, 0.9])
+def test_after_every_row_of_many(correlation, objectives):
+    covariance = np.full((objectives, objectives), correlation) + (1 - correlation) * np.eye(objectives)
+    rows = np.random.default_rng(0).multivariate_normal(np.zeros(objectives), covariance, 300)
+    fronts = Fronts(objectives)
     for count, row in enumerate(rows, start=1):
         fronts.add(row)
-        np.testing.assert_array_equal(fronts.numbers, layers(rows[:count], ["min"] * 2))
+        np.testing.assert_array_equal(fronts.numbers, layers(rows[:count], ["min"] * objectives))
