@@ -54,7 +54,7 @@ def variance_split(ranking: Ranking, metric: str, draws: int = DRAWS, seed: int 
     random = np.random.default_rng(seed)
     again = list(_drawn_again(cells, values[:, None], draws, random))
     shares = _shares(codes, np.concatenate([values[:, None], *again], axis=1))
-    rows = [(source, share[0], *np.quantile(share[1:], (0.025, 0.975))) for source, share in shares.items()]
+    rows = [(source, share[0], *_interval(share[0], share[1:])) for source, share in shares.items()]
     return pd.DataFrame(rows, columns=columns)
 
 
@@ -86,9 +86,16 @@ def by_coordinate(ranking: Ranking, metric: str, draws: int = DRAWS, seed: int =
     values = table[["value", *names]].to_numpy(float)
     cells = [np.flatnonzero(trials.loc[table.index, "cell"] == cell) for cell in sizes.index]
     random = np.random.default_rng(seed)
-    drawn = [_parabolas(again) for again in _drawn_again(cells, values, draws, random)]
-    low, high = np.quantile(drawn, (0.025, 0.975), axis=0)
-    return pd.DataFrame(zip(names, _parabolas(values), low, high, strict=True), columns=columns)
+    drawn = np.array([_parabolas(again) for again in _drawn_again(cells, values, draws, random)])
+    rows = [(n, share, *_interval(share, d)) for n, share, d in zip(names, _parabolas(values), drawn.T, strict=True)]
+    return pd.DataFrame(rows, columns=columns)
+
+
+def _interval(share: float, drawn: Floats) -> tuple[float, float]:
+    """The middle 95 % of the draws, moved to lie around the share as they lie around their own mean: a draw has the
+    seeds' noise twice, its own and that of the means it starts from, and takes from every setting for the seed."""
+    low, high = np.quantile(drawn, (0.025, 0.975)) + share - drawn.mean()
+    return max(low, 0.0), min(high, 1.0)
 
 
 def _parabolas(values: Floats) -> list[float]:
