@@ -11,7 +11,7 @@ study: $(VENV)/installed
 	$(BIN)/python -m study.run $(ARGS)
 
 test: $(VENV)/installed-dev
-	$(BIN)/python -m pytest $(if $(FAST),-m "not slow") $(ARGS)
+	$(BIN)/python -m pytest -n 2 --dist loadfile $(if $(FAST),-m "not slow") $(ARGS)
 
 lint: $(VENV)/installed-dev
 	$(BIN)/ruff check .

@@ -127,7 +127,7 @@ def read_ledger(ledger: Path) -> list[dict[str, Any]]:
         OSError: it can't be read.
     """
     events = []
-    lines = ledger.read_bytes().split(b"\n")
+    lines = _settled(ledger).split(b"\n")
     for number, line in enumerate(lines, start=1):
         if not line.strip():
             continue
@@ -142,6 +142,17 @@ def read_ledger(ledger: Path) -> list[dict[str, Any]]:
             )
         events.append(entry)
     return events
+
+
+def _settled(ledger: Path) -> bytes:
+    """The file's bytes; of a last line that is being written just now, its end is waited for."""
+    content = ledger.read_bytes()
+    while content and not content.endswith(b"\n"):
+        time.sleep(0.02)
+        if (again := ledger.read_bytes()) == content:
+            break
+        content = again
+    return content
 
 
 def _event_in(line: bytes) -> dict[str, Any] | None:
