@@ -187,7 +187,7 @@ def encode(vae: VAE, store: ImageStore, indices: npt.NDArray[np.int64]) -> Poste
     """Posteriors of many images: mean and logvar, both (n, D) float32 on the CPU."""
     device = next(vae.parameters()).device
     parts = [
-        fast.encode(vae, load_images(store, indices[start : start + ENCODE_BATCH], device))
+        vae.encode(load_images(store, indices[start : start + ENCODE_BATCH], device))
         for start in range(0, len(indices), ENCODE_BATCH)
     ]
     return Posterior(torch.cat([p.mean for p in parts]).cpu(), torch.cat([p.logvar for p in parts]).cpu())
