@@ -180,8 +180,10 @@ class Lanes(Searcher):
         if (now := time.monotonic()) - self._looked > LOOK_SECONDS:
             self._looked = now
             self._look_around()
+        if self.through:
+            return self.FINISHED
         if not self._waiting:
-            return None if self._live else self.FINISHED
+            return None
         lane = self._free_lane()
         if lane is None:
             return None
@@ -199,6 +201,11 @@ class Lanes(Searcher):
         if trial_id in self._live:
             lane, _ = self._live.pop(trial_id)
             self._busy[lane] -= 1
+
+    @property
+    def through(self) -> bool:
+        """Whether no trial waits, and none runs."""
+        return not self._waiting and not self._live
 
     def lane(self, name: str) -> Lane:
         """A lane by its name."""

@@ -117,7 +117,7 @@ def _train(
             rebuild = Rebuild(copy.directory, rungs)
             callbacks = [
                 LedgerCallback(copy, sender, scheduler, view, searcher, options.max_failures, progress, resume),
-                YardstickCallback(copy.directory, source, list(trials.values()), settings),
+                YardstickCallback(copy.directory, source, list(trials.values()), settings, searcher),
                 rebuild,
             ]
             try:

@@ -25,6 +25,7 @@ from bvae import data
 from bvae.config import TrialConfig
 from bvae.model import VAE
 from bvae.training import encode, load_images
+from study.lanes import Lanes
 from study.scoring import scored_indices, with_factors
 from study.space import Settings
 
@@ -117,14 +118,19 @@ def is_settled(directory: Path, wanted: dict[str, Any]) -> bool:
 class YardstickCallback(Callback):
     """Starts the task when the trials start and writes what it gives when it is done; waits for it at their end.
 
+    Whether that is their end, or a person has interrupted them, is known to `lanes`: to Tune all have ended then.
+
     The task needs no core of its own: it would hold one that a trial could train on.
     """
 
-    def __init__(self, directory: Path, source: str | None, trials: Sequence[TrialConfig], settings: Settings) -> None:
+    def __init__(
+        self, directory: Path, source: str | None, trials: Sequence[TrialConfig], settings: Settings, lanes: Lanes
+    ) -> None:
         self._directory = directory
         self._source = source
         self._trial = trials[0]
         self._wanted = asked(trials, settings)
+        self._lanes = lanes
         self._task: ray.ObjectRef | None = None
 
     def __getstate__(self) -> dict[str, Any]:
@@ -146,7 +152,7 @@ class YardstickCallback(Callback):
         """Wait for the rows where the study is finished; drop them where it was interrupted."""
         if self._task is None:
             return
-        if all(trial.is_finished() for trial in trials):
+        if self._lanes.through:
             self._write(self._task)
         else:
             ray.cancel(self._task, force=True)

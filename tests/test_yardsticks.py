@@ -23,9 +23,10 @@ from analysis.yardsticks import FILE, Yardstick, of_score, read_yardsticks, writ
 from bvae.config import TrialConfig
 from bvae.model import VAE
 from bvae.training import encode
+from study.lanes import Lanes, lanes_of
 from study.scoring import scored_indices
 from study.space import Settings, plan
-from study.yardsticks import asked, is_settled, measure, principal_components, settle
+from study.yardsticks import YardstickCallback, asked, is_settled, measure, principal_components, settle
 
 SETTINGS = Settings(latent_dim=(2, 3, 4, 5, 6, 7), beta=(1.0,), seed=(0,), score_images=50)
 
@@ -96,6 +97,24 @@ def test_what_is_there_is_not_measured_again_unless_more_is_asked(small_store, t
     more = Settings(latent_dim=(2, 7, 20), score_images=50)
     settle(tmp_path, small_store, plan(more), more)
     assert json.loads((tmp_path / FILE).read_text())["latent_dims"] == [2, 7, 20]
+
+
+@pytest.mark.parametrize("through", [True, False])
+def test_they_are_waited_for_at_the_end_of_the_trials_but_not_when_a_person_interrupts(
+    tmp_path, monkeypatch, through
+) -> None:
+    given: list[str] = []
+    monkeypatch.setattr("study.yardsticks.ray.get", lambda task: given.append(task) or {"rows": []})
+    monkeypatch.setattr("study.yardsticks.ray.cancel", lambda task, force: given.append(f"no {task}"))
+    lanes = Lanes([{"trial_id": "a"}], lanes_of(1, None, {}), look=lambda: [{"CPU": 1}])
+    callback = YardstickCallback(tmp_path, None, plan(SETTINGS), SETTINGS, lanes)
+    callback._task = "the rows"
+    lanes.suggest("tune's a")
+    if through:
+        lanes.on_trial_complete("tune's a", {})
+    callback.on_experiment_end([])
+    assert given == ["the rows" if through else "no the rows"]
+    assert (tmp_path / FILE).exists() == through
 
 
 def test_the_best_of_the_sizes_is_what_a_score_is_held_against(ranking):
