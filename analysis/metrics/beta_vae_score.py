@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import warnings
 from typing import NamedTuple
 
 import numpy as np
 
 from analysis.metrics.held_factor import HeldFactor
 from analysis.metrics.inputs import checked
+from analysis.metrics.logistic import fitted
 
 BATCH = 64
 TRAIN_POINTS, TEST_POINTS = 10_000, 5_000
@@ -35,9 +35,6 @@ def beta_vae_score(codes: np.ndarray, factors: np.ndarray, *, seed: int = 0) -> 
     value has no other. Cost: 0.4 s for 10 latents. Raises ValueError for codes or factors that `inputs.checked`
     refuses.
     """
-    from sklearn.exceptions import ConvergenceWarning
-    from sklearn.linear_model import LogisticRegression
-
     codes, factors = checked(codes, factors)
     kinds = factors.shape[1]
     if kinds == 1:
@@ -52,10 +49,7 @@ def beta_vae_score(codes: np.ndarray, factors: np.ndarray, *, seed: int = 0) -> 
             samples = rng.integers(len(codes), size=(len(chosen), BATCH))
             distance = np.abs(codes[samples] - codes[held.partners(rng, samples)])
             points[chosen] = distance.mean(axis=1, dtype=np.float64)
-    with warnings.catch_warnings():
-        # The definition stops after scikit-learn's 100 steps, converged or not.
-        warnings.simplefilter("ignore", ConvergenceWarning)
-        classifier = LogisticRegression().fit(points[:TRAIN_POINTS], labels[:TRAIN_POINTS])
+    classifier = fitted(points[:TRAIN_POINTS], labels[:TRAIN_POINTS])
     hit = classifier.predict(points) == labels
     test = labels[TRAIN_POINTS:]
     per_factor = np.bincount(test, hit[TRAIN_POINTS:], kinds) / np.maximum(np.bincount(test, minlength=kinds), 1)

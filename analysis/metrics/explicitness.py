@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import warnings
 from typing import NamedTuple
 
 import numpy as np
 
 from analysis.metrics.held_out import split
+from analysis.metrics.logistic import fitted
 
 
 class Explicitness(NamedTuple):
@@ -48,15 +48,10 @@ def explicitness(
 def mean_area(train: np.ndarray, labels: np.ndarray, test: np.ndarray, test_labels: np.ndarray) -> float:
     """Macro one-against-rest area of one factor, from the rank sum of each value's own samples (Mann & Whitney)."""
     from scipy.stats import rankdata
-    from sklearn.exceptions import ConvergenceWarning
-    from sklearn.linear_model import LogisticRegression
 
     if (labels == labels[0]).all():
         return 0.5
-    with warnings.catch_warnings():
-        # The definition stops after scikit-learn's 100 steps, converged or not.
-        warnings.simplefilter("ignore", ConvergenceWarning)
-        classifier = LogisticRegression().fit(train, labels)
+    classifier = fitted(train, labels)
     ranks = rankdata(classifier.predict_proba(test), axis=0)
     own = test_labels[:, None] == classifier.classes_
     inside, outside = own.sum(axis=0), (~own).sum(axis=0)

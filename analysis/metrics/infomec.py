@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import warnings
 from typing import NamedTuple
 
 import numpy as np
 
 from analysis.metrics.inputs import checked
+from analysis.metrics.logistic import fitted
 from analysis.metrics.mutual_information import factor_entropy
 
 NEIGHBOURS = 10
@@ -123,14 +123,8 @@ def distance_to_neighbour(ordered: np.ndarray, neighbours: int) -> np.ndarray:
 
 def predictive_share(standard: np.ndarray, labels: np.ndarray) -> float:
     """1 − cross-entropy of the balanced logistic regression / that of guessing evenly, ln of the number of values."""
-    from sklearn.exceptions import ConvergenceWarning
-    from sklearn.linear_model import LogisticRegression
-
     classes, targets = np.unique(labels, return_inverse=True)
-    with warnings.catch_warnings():
-        # Separable values have no finite optimum; the definition stops after 100 steps.
-        warnings.simplefilter("ignore", ConvergenceWarning)
-        model = LogisticRegression(C=np.inf, class_weight="balanced", max_iter=100).fit(standard, targets)
+    model = fitted(standard, targets, C=np.inf, class_weight="balanced")
     chance = model.predict_proba(standard)[np.arange(len(targets)), targets]
     cross_entropy = -np.log(np.maximum(chance, np.finfo(np.float64).eps)).mean()
     return float(np.clip(1 - cross_entropy / np.log(len(classes)), 0.0, 1.0))
