@@ -12,7 +12,6 @@ is the worst end of all in each objective.
 from __future__ import annotations
 
 import argparse
-import heapq
 from collections.abc import Callable, Mapping
 from types import SimpleNamespace
 from typing import Any, NamedTuple
@@ -25,6 +24,7 @@ from analysis.front import hypervolume
 from benchmarks.learning_curves import RECORDED, made_curves
 from study.decision import rungs
 from study.pareto_asha import ParetoASHA
+from study.rehearsal import Reports, rehearse
 
 OBJECTIVES = {"reconstruction": "min", "mig": "max"}
 BUDGETS = (0.25, 1 / 3, 0.5, 1.0)
@@ -80,33 +80,15 @@ def simulate(
     workers: int,
 ) -> Outcome:
     """Run the trials in an order on so many workers; each trial has its reports and its own slowness."""
-    waiting = list(zip(order, slowness, strict=True))[::-1]
-    queue: list[tuple[float, str, int, float]] = []  # (time of the report, trial, its row, slowness)
-    clock = spent = 0.0
-    ends, costs = [], []
-
-    def start() -> None:
-        name, slow = waiting.pop()
-        scheduler.on_trial_add(None, SimpleNamespace(trial_id=name))
-        heapq.heappush(queue, (clock + slow * reports[name][0]["step"], name, 0, slow))
-
-    while waiting and len(queue) < workers:
-        start()
-    while queue:
-        time, name, row, slow = heapq.heappop(queue)
-        spent, clock = spent + (time - clock) * (len(queue) + 1), time
-        report, last = reports[name][row], row + 1 == len(reports[name])
-        trial = SimpleNamespace(trial_id=name, config=report)
-        if not last and scheduler.on_trial_result(None, trial, report) == TrialScheduler.CONTINUE:
-            after = slow * (reports[name][row + 1]["step"] - report["step"])
-            heapq.heappush(queue, (clock + after, name, row + 1, slow))
-            continue
-        if last:
-            ends.append([report[objective] for objective in OBJECTIVES])
-            costs.append(spent)
-        if waiting:
-            start()
-    return Outcome(np.array(ends).reshape(-1, len(OBJECTIVES)), np.array(costs), spent)
+    trials = [
+        Reports(SimpleNamespace(trial_id=name, config=reports[name][0]), reports[name], slow)
+        for name, slow in zip(order, slowness.tolist(), strict=True)
+    ]
+    ends = rehearse(trials, workers, scheduler)
+    values = np.array([[end.result[objective] for objective in OBJECTIVES] for end in ends])
+    finished, began, ended = np.array([(end.finished, end.began, end.ended) for end in ends]).T
+    spent = (np.minimum(ended, ended[:, None]) - np.minimum(began, ended[:, None])).sum(axis=1)
+    return Outcome(values[finished > 0], spent[finished > 0], spent[-1])
 
 
 def found(outcome: Outcome, grid: np.ndarray, full_cost: float) -> list[float]:

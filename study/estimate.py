@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import heapq
 import os
 import statistics
 import time
@@ -14,7 +13,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import torch
-from ray.tune.schedulers import TrialScheduler
+from ray.tune.schedulers import FIFOScheduler
 from rich.console import Console
 
 from bvae.config import TrialConfig
@@ -23,6 +22,7 @@ from bvae.fast import keep_freed_memory
 from bvae.training import train
 from study.lanes import Lane
 from study.live import duration
+from study.rehearsal import Reports, rehearse
 from study.schedulers import RecordedScheduler
 from study.scoring import measure, scored_indices
 from study.space import Settings, trial_id
@@ -51,8 +51,8 @@ def print_plan(
     speed = probe(max(trials, key=lambda t: (t.batch_size, t.latent_dim)), store, settings, lane.cpus)
     each = speed.step + speed.report / settings.report_every
     lanes = max(1, min((cpus or os.cpu_count() or 1) // lane.cpus, max_concurrent or len(trials), len(trials)))
-    ended, planned = rehearse(scheduler, trials, lanes, each, speed.final)
-    _, longest = rehearse(None, trials, lanes, each, speed.final)
+    ended, planned = rehearsed(scheduler, trials, lanes, each, speed.final)
+    _, longest = rehearsed(None, trials, lanes, each, speed.final)
     console.print(
         f"  {speed.step * 1000:.0f} ms a step, {speed.report:.1f} s a report, "
         f"{speed.final:.1f} s more at a trial's end",
@@ -65,7 +65,7 @@ def print_plan(
     )
 
 
-def rehearse(
+def rehearsed(
     scheduler: RecordedScheduler | None,
     trials: Sequence[TrialConfig],
     lanes: int,
@@ -80,30 +80,15 @@ def rehearse(
     """
     luck = np.random.default_rng(0)
     rungs, objectives = (scheduler.rungs, scheduler.objectives) if scheduler else ([], {})
-    waiting = list(trials)[::-1]
-    running: list[tuple[float, int, Any, list[int], Any]] = []  # (time of the report, order, trial, steps, values)
-    free, ended = [0.0] * lanes, 0
-    while waiting or running:
-        if waiting and free:
-            config = waiting.pop()
-            assignment = {"trial_id": trial_id(config), "trial": asdict(config)}
-            trial: Any = SimpleNamespace(trial_id=assignment["trial_id"], config={"assignment": assignment})
-            if scheduler:
-                scheduler.on_trial_add(None, trial)  # type: ignore[arg-type]
-            bounds = [0, *(rung for rung in rungs if rung < config.steps), config.steps]
-            heapq.heappush(running, (free.pop() + step * bounds[1], len(waiting), trial, bounds, luck.random(3)))
-            continue
-        clock, order, trial, bounds, values = heapq.heappop(running)
-        result = dict(zip(objectives, values.tolist(), strict=False)) | {"step": bounds[1]}
-        if len(bounds) == 2:
-            ended += 1
-            clock += final
-        elif scheduler and scheduler.on_trial_result(None, trial, result) == TrialScheduler.CONTINUE:
-            clock += step * (bounds[2] - bounds[1])
-            heapq.heappush(running, (clock, order, trial, bounds[1:], values))
-            continue
-        free.append(clock)
-    return ended, max(free)
+    made = []
+    for config in trials:
+        assignment = {"trial_id": trial_id(config), "trial": asdict(config)}
+        trial = SimpleNamespace(trial_id=assignment["trial_id"], config={"assignment": assignment})
+        values = dict(zip(objectives, luck.random(3).tolist(), strict=False))
+        steps = [*(rung for rung in rungs if rung < config.steps), config.steps]
+        made.append(Reports(trial, [values | {"step": at} for at in steps], step))
+    ends = rehearse(made, lanes, scheduler or FIFOScheduler(), final)
+    return sum(end.finished for end in ends), max(end.ended for end in ends)
 
 
 class Speed(NamedTuple):

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from study.estimate import rehearse
+from study.estimate import rehearsed
 from study.schedulers import make_scheduler
 from study.space import Settings, plan
 
@@ -12,33 +12,33 @@ SETTINGS = Settings(beta=(1.0, 2.0, 4.0, 8.0), latent_dim=(4, 6), steps=900, gra
 OBJECTIVES = {"reconstruction": "min", "mig": "max"}
 
 
-def rehearsed(lanes=2, **changes):
+def of(lanes=2, **changes):
     settings = replace(SETTINGS, **changes)
-    return rehearse(make_scheduler(settings, OBJECTIVES), plan(settings), lanes, step=0.01, final=3.0)
+    return rehearsed(make_scheduler(settings, OBJECTIVES), plan(settings), lanes, step=0.01, final=3.0)
 
 
 @pytest.mark.parametrize(("lanes", "rounds"), [(1, 24), (5, 5), (24, 1), (100, 1)])
 def test_without_stopping_each_lane_takes_one_trial_after_the_other(lanes, rounds):
-    ended, seconds = rehearsed(lanes, scheduler="fifo")
+    ended, seconds = of(lanes, scheduler="fifo")
     assert ended == 24
     assert seconds == pytest.approx(rounds * 12)
 
 
 def test_the_first_trials_of_a_rung_are_judged_by_nobody():
-    assert rehearsed(lanes=2, beta=(1.0,), latent_dim=(4,), seed=(0, 1))[0] == 2
+    assert of(lanes=2, beta=(1.0,), latent_dim=(4,), seed=(0, 1))[0] == 2
 
 
 def test_stopping_is_that_of_the_schedulers_own_options():
-    ended, seconds = rehearsed()
+    ended, seconds = of()
     assert 2 <= ended < 12
     assert 24 * 1.0 / 2 < seconds < 12 * 12  # between the first rung's cost and everything
-    audited, longer = rehearsed(audit=1.0)
+    audited, longer = of(audit=1.0)
     assert audited == 24
     assert longer == pytest.approx(12 * 12)
-    assert rehearsed(stop="soft")[0] >= 8  # one of each cell
-    assert ended < rehearsed(brackets=2)[0]
-    assert 2 <= rehearsed(scheduler="asha", metric="mig")[0] < 12
+    assert of(stop="soft")[0] >= 8  # one of each cell
+    assert ended < of(brackets=2)[0]
+    assert 2 <= of(scheduler="asha", metric="mig")[0] < 12
 
 
 def test_it_says_the_same_each_time():
-    assert rehearsed(brackets=2) == rehearsed(brackets=2)
+    assert of(brackets=2) == of(brackets=2)
