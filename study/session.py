@@ -110,7 +110,7 @@ def _train(
             begin(copy.directory, agreed)
             copy.send_all()
         resume = resume_points(copy.folder, progress, view.note) if progress else {}
-        assignments = _assignments(waiting, trials, settings, rungs, source, copy.folder, resume)
+        assignments = assignments_of(waiting, trials, settings, rungs, source, copy.folder, resume)
         with view, Demand(chosen) as demand:
             ask = demand.ask if options.address else None  # No nodes are started on this machine.
             searcher = Lanes(assignments, chosen, options.max_concurrent, ask=ask)
@@ -144,7 +144,7 @@ def _chosen(options: Options, lanes: Sequence[Lane], console: Console) -> list[L
     return chosen
 
 
-def _assignments(
+def assignments_of(
     waiting: Sequence[str], trials: dict[str, TrialConfig], settings: Settings, rungs: Sequence[int],
     source: str | None, folder: Folder, resume: Mapping[str, tuple[int, str]],
 ) -> list[dict[str, Any]]:  # fmt: skip
