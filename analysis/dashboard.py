@@ -37,6 +37,7 @@ SCRIPTS = (
     "atlas.js",
     "trials.js",
     "audit.js",
+    "weight.js",
     "start.js",
 )
 MEGABYTE = 1_000_000

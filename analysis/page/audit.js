@@ -1,4 +1,4 @@
-// Who was not let on from a rung, and why; which cell to take at a weight.
+// Who was not let on from a rung, and why.
 const FEW = 20; // Rows shown before "Show all".
 let everyone = false;
 
@@ -24,19 +24,4 @@ function drawStopped() {
   const more = element("button", { type: "button", onclick: () => { everyone = true; drawStopped(); } }, `Show all ${sorted.length}`);
   const table = element("table", {}, element("thead", {}, element("tr", {}, ...head)), element("tbody", {}, ...body));
   place.replaceChildren(element("h3", {}, "Who was not to go on"), element("div", { class: "scroll" }, table), sorted.length > body.length ? more : "");
-}
-
-function placeWeight() {
-  const slider = document.getElementById("weight");
-  if (!slider) return;
-  const stretches = [...document.querySelectorAll(".stretches div")];
-  const take = () => {
-    const w = Number(slider.value);
-    const chosen = stretches.find((stretch) => w <= Number(stretch.dataset.to));
-    for (const stretch of stretches) stretch.classList.toggle("chosen", stretch === chosen);
-    for (const row of document.querySelectorAll("#ranking tr[data-cell]")) row.classList.toggle("chosen", row.dataset.cell === chosen.dataset.cell);
-    document.getElementById("take").textContent = `${w.toFixed(2)}: take ${chosen.dataset.take}`;
-  };
-  slider.addEventListener("input", take);
-  take();
 }
