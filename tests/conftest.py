@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from browsing import browser, dashboard, opened, page  # noqa: F401
 from constructed import MadeTrial, write_study
 from hypothesis import settings
 from whole_studies import FIFO, finish
