@@ -1,8 +1,7 @@
 """Checkpoints: one safetensors file, whose header holds step, config and version as JSON. Nothing in it is a pickle.
 
 A checkpoint rebuilds a run by itself: weights, Adam's moments, step, the noise generator's state and the config. The
-    order
-of the images needs no state: it is a function of seed and step.
+order of the images needs no state: it is a function of seed and step.
 """
 
 from __future__ import annotations
