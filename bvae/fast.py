@@ -26,14 +26,24 @@ def keep_freed_memory() -> None:
     Each step frees and takes again the same few activations of some megabytes. By default each of them is mapped anew,
     page by page, which costs a fifth of a small convolutional VAE's step on a CPU.
     """
-    if not sys.platform.startswith("linux"):
-        return
-    libc = ctypes.CDLL(None)
-    if hasattr(libc, "mallopt"):
+    if (libc := _malloc()) is not None:
         libc.mallopt(M_MMAP_MAX, 0)
         libc.mallopt(M_TRIM_THRESHOLD, 2**31 - 1)
         libc.mallopt(M_TOP_PAD, 64 * 2**20)
         libc.mallopt(M_ARENA_MAX, 1)  # Else each new thread keeps a heap of its own: 2 GB after ten trials.
+
+
+def give_freed_memory_back() -> None:
+    """Once, all that is free: what comes between gradient steps, as scoring does, may take several times their memory,
+    in pieces that they have no use for."""
+    if (libc := _malloc()) is not None:
+        libc.malloc_trim(0)
+
+
+def _malloc() -> ctypes.CDLL | None:
+    """The C library, where its malloc is glibc's."""
+    libc = ctypes.CDLL(None) if sys.platform.startswith("linux") else None
+    return libc if hasattr(libc, "mallopt") else None
 
 
 FEW = 4  # channels: up to here a convolution is a matrix product too thin for torch's kernels
