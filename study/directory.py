@@ -55,7 +55,7 @@ def describe(
         | {package: version(package) for package in ("beta-vae-study", "torch", "ray", "numpy")},
         "hardware": {"machine": platform.machine(), "system": platform.system(), "cpus": os.cpu_count()},
         "git_commit": _git_commit(),
-        "command": sys.argv,
+        "command": ["python", "-m", "study.run", *sys.argv[1:]],
     }
 
 
