@@ -45,7 +45,17 @@ class Split(NamedTuple):
 
 
 class ImageStore:
-    """A data set on disk, opened as a read-only memory map that all trials of a machine share."""
+    """A data set on disk, opened as a read-only memory map that all trials of a machine share.
+
+    Attributes:
+        name: of the data set.
+        sha256: of its images.
+        space: its factors.
+        image_shape: (C, 64, 64).
+        white: the value of a full pixel.
+        packed: whether `rows` hold bits, the first pixel in the highest one, or bytes.
+        rows: (N, bytes) uint8, one row an image.
+    """
 
     def __init__(self, entry: Entry, rows: npt.NDArray[np.uint8], factors: npt.NDArray[np.int64] | None = None) -> None:
         self.name = entry.name
@@ -53,17 +63,17 @@ class ImageStore:
         self.space = FactorSpace(entry.factor_names, entry.factor_sizes)
         self.image_shape = entry.shape[1:]
         self.white = 1 if entry.packed else 255
-        self._packed = entry.packed
-        self._rows = rows
+        self.packed = entry.packed
+        self.rows = rows
         self._factors = factors
 
     def __len__(self) -> int:
-        return len(self._rows)
+        return len(self.rows)
 
     def images(self, indices: npt.ArrayLike) -> npt.NDArray[np.uint8]:
         """Images at (n,) indices: (n, C, 64, 64) uint8 from 0 to `white`."""
-        rows = self._rows[np.asarray(indices)]
-        if self._packed:
+        rows = self.rows[np.asarray(indices)]
+        if self.packed:
             rows = np.unpackbits(rows, axis=1, count=int(np.prod(self.image_shape)))
         return rows.reshape(-1, *self.image_shape)
 

@@ -1,6 +1,6 @@
 """Training as a generator: gradient steps between the steps at which the caller wants to look.
 
-Every random draw comes from the trial's seed: weights (bvae.model), order of the images (`image_order`, a function of
+Every random draw comes from the trial's seed: weights (bvae.model), order of the images (bvae.batches, a function of
 seed and step) and the noise of z (a generator whose state is in the checkpoint). So stopping at a step and going on
 gives bit for bit what never stopping gives, on one device with one number of threads.
 """
@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -19,6 +19,7 @@ import torch
 from torch import Tensor
 
 from bvae import fast, objective
+from bvae.batches import image_order, load_images, mean_intensity
 from bvae.checkpoint import Checkpoint, moments_of, restore_moments
 from bvae.config import TrialConfig
 from bvae.data import ImageStore, split
@@ -98,42 +99,68 @@ def train(
         ValueError: `store` has other channels than the config, or `resume` belongs to another config.
         NonFiniteLoss: the loss became NaN or infinite; nothing is yielded for that step.
     """
+    run = begin(config, store, resume, torch.device(device))
+    optimizer = torch.optim.Adam(run.vae.parameters(), lr=config.learning_rate, fused=True)
+    if resume:
+        restore_moments(optimizer, run.vae, resume)
+    for stop in run.stops(report_at):
+        started = time.perf_counter()
+        sums = torch.zeros(3, dtype=torch.float64, device=device)
+        for step in range(run.done + 1, stop + 1):
+            images = load_images(store, next(run.order), device)
+            sums += _gradient_step(run.vae, optimizer, images, run.noise, step)
+            if (step % CHECK_EVERY == 0 or step == stop) and not torch.isfinite(sums[0]):
+                raise NonFiniteLoss(step, config)
+        yield run.report(stop, sums.tolist(), time.perf_counter() - started, optimizer)
+
+
+@dataclass
+class Run:
+    """A trial in training: its model, what it draws from, how many steps are done and what they took."""
+
+    vae: VAE
+    noise: torch.Generator
+    order: Iterator[npt.NDArray[np.int64]]
+    done: int
+    seconds: float
+
+    def stops(self, report_at: Collection[int]) -> list[int]:
+        """Which steps of these are still to come."""
+        return sorted(step for step in set(report_at) if self.done < step <= self.vae.config.steps)
+
+    def report(self, step: int, sums: Sequence[float], elapsed: float, optimizer: torch.optim.Adam) -> TrainReport:
+        """At this step, after so many seconds since the last one, in which loss, reconstruction and KL added up to
+        `sums`."""
+        steps = step - self.done
+        loss, reconstruction, kl = (total / steps for total in sums)
+        self.done, self.seconds = step, self.seconds + elapsed
+        rate = steps * self.vae.config.batch_size / elapsed
+        likelihood = Likelihood(loss, -reconstruction - kl, reconstruction, kl)
+        return TrainReport(step, self.vae, likelihood, rate, self.seconds, optimizer, self.noise)
+
+
+def begin(config: TrialConfig, store: ImageStore, resume: Checkpoint | None, device: torch.device) -> Run:
+    """A trial before its next step: the first one, or that after a checkpoint. Adam's moments are the caller's.
+
+    Raises:
+        ValueError: as `train`.
+    """
     if store.image_shape[0] != config.channels:
         raise ValueError(f"channels is {config.channels}, but the images of {store.name} have {store.image_shape[0]}")
     if resume and resume.config != config:
         raise ValueError("the checkpoint belongs to a trial with other settings")
-    device = torch.device(device)
     trained_on = split(len(store), config.split, config.split_seed).train
     vae = VAE(config).to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
     noise = torch.Generator(device).manual_seed(config.seed)
-    optimizer = torch.optim.Adam(vae.parameters(), lr=config.learning_rate, fused=True)
-    done, seconds = 0, 0.0
     vae.start_at(mean_intensity(store, trained_on))
     if resume:
-        done, seconds = resume.step, resume.seconds
         vae.load_state_dict(resume.weights)
-        restore_moments(optimizer, vae, resume)
         if resume.device == device.type:
             noise.set_state(resume.noise_state)
         else:  # A generator's state belongs to its kind of device: on another, draw anew from seed and step.
             noise.manual_seed(config.seed + resume.step)
-    stops = sorted(step for step in set(report_at) if done < step <= config.steps)
-    order = image_order(trained_on, config, first_step=done + 1)
-    for stop in stops:
-        started = time.perf_counter()
-        sums = torch.zeros(3, dtype=torch.float64, device=device)
-        for step in range(done + 1, stop + 1):
-            images = load_images(store, next(order), device)
-            sums += _gradient_step(vae, optimizer, images, noise, step)
-            if (step % CHECK_EVERY == 0 or step == stop) and not torch.isfinite(sums[0]):
-                raise NonFiniteLoss(step, config)
-        loss, reconstruction, kl = (sums / (stop - done)).tolist()
-        elapsed = time.perf_counter() - started
-        seconds += elapsed
-        rate = (stop - done) * config.batch_size / elapsed
-        done = stop
-        likelihood = Likelihood(loss, -reconstruction - kl, reconstruction, kl)
-        yield TrainReport(stop, vae, likelihood, rate, seconds, optimizer, noise)
+    done, seconds = (resume.step, resume.seconds) if resume else (0, 0.0)
+    return Run(vae, noise, image_order(trained_on, config, first_step=done + 1), done, seconds)
 
 
 def _gradient_step(vae: VAE, optimizer: torch.optim.Adam, images: Tensor, noise: torch.Generator, step: int) -> Tensor:
@@ -148,38 +175,6 @@ def _gradient_step(vae: VAE, optimizer: torch.optim.Adam, images: Tensor, noise:
     loss.backward()
     optimizer.step()
     return torch.stack((loss.detach(), reconstruction.detach(), kl.detach()))
-
-
-def mean_intensity(store: ImageStore, indices: npt.NDArray[np.int64]) -> float:
-    """Of about a thousand images spread evenly over `indices`, kept off 0 and 1."""
-    sample = store.images(indices[:: max(1, len(indices) // 1000)])
-    return float(np.clip(sample.mean() / store.white, 1e-3, 1 - 1e-3))
-
-
-def image_order(
-    indices: npt.NDArray[np.int64], config: TrialConfig, first_step: int = 1
-) -> Iterator[npt.NDArray[np.int64]]:
-    """Batches of `indices`, (batch_size,) each: one seeded permutation after the other, joined without gaps.
-
-    A function of seed and step, so that a resumed trial needs no state. Trials of the same seed see the same images in
-    the same order, whatever their β: common random numbers sharpen comparisons.
-    """
-    epoch, offset = divmod((first_step - 1) * config.batch_size, len(indices))
-    rest = np.random.default_rng([config.seed, epoch]).permutation(indices)[offset:]
-    while True:
-        while len(rest) < config.batch_size:
-            epoch += 1
-            rest = np.concatenate([rest, np.random.default_rng([config.seed, epoch]).permutation(indices)])
-        yield rest[: config.batch_size]
-        rest = rest[config.batch_size :]
-
-
-def load_images(store: ImageStore, indices: npt.NDArray[np.int64], device: str | torch.device = "cpu") -> Tensor:
-    """Images as the model takes them: (n, C, 64, 64) float32 in [0, 1], channels last in memory."""
-    images = torch.from_numpy(store.images(indices)).to(device).float()
-    if store.white != 1:
-        images /= store.white
-    return images.contiguous(memory_format=torch.channels_last)
 
 
 @torch.no_grad()

@@ -22,9 +22,10 @@ from analysis.metrics import score_rows
 from analysis.storage import on_storage
 from analysis.yardsticks import stored, write_yardsticks
 from bvae import data
+from bvae.batches import load_images
 from bvae.config import TrialConfig
 from bvae.model import VAE
-from bvae.training import encode, load_images
+from bvae.training import encode
 from study.lanes import Lanes
 from study.scoring import scored_indices, with_factors
 from study.space import Settings

@@ -3,9 +3,10 @@ import torch
 from safetensors.torch import save_file
 
 from bvae import checkpoint
+from bvae.batches import load_images
 from bvae.checkpoint import CheckpointError
 from bvae.config import TrialConfig
-from bvae.training import load_images, train
+from bvae.training import train
 
 CONFIG = TrialConfig(architecture="burgess", latent_dim=3, steps=2, batch_size=8)
 

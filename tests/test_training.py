@@ -6,8 +6,9 @@ import pytest
 import torch
 
 from bvae import checkpoint, data, objective
+from bvae.batches import image_order, load_images, mean_intensity
 from bvae.config import TrialConfig
-from bvae.training import NonFiniteLoss, encode, evaluate, image_order, load_images, mean_intensity, train
+from bvae.training import NonFiniteLoss, encode, evaluate, train
 
 CONFIG = TrialConfig(architecture="burgess", latent_dim=4, beta=2, steps=12, batch_size=16, learning_rate=1e-3)
 
@@ -90,7 +91,10 @@ def test_one_step_is_that_of_a_plain_loop(small_store):
         loss.backward()
         optimizer.step()
     for name, weight in vae.named_parameters():
-        torch.testing.assert_close(report.vae.get_parameter(name), weight, rtol=1e-3, atol=1e-4)
+        apart = (report.vae.get_parameter(name) - weight).abs()
+        # Adam moves a weight by the learning rate whatever its gradient: the rounding of one near 0 decides the sign.
+        assert apart.max() <= 3 * 2 * config.learning_rate
+        assert apart.mean() < config.learning_rate / 100
 
 
 @pytest.mark.parametrize("batch_size", [7, 100, 256])

@@ -1,0 +1,129 @@
+"""A pack's trials are what each would be alone."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+
+from bvae import checkpoint, training
+from bvae.batches import load_images
+from bvae.config import TrialConfig
+from bvae.model import ARCHITECTURES
+from bvae.packing import _gradient_step, train_packed
+from bvae.training import NonFiniteLoss, begin, train
+
+CONFIG = TrialConfig(architecture="burgess", latent_dim=4, beta=2, steps=12, batch_size=16, learning_rate=1e-3)
+UNLIKE = [
+    CONFIG,
+    replace(CONFIG, seed=1, beta=16, learning_rate=3e-4),
+    replace(CONFIG, seed=2, objective="capacity", capacity=5, capacity_steps=10),
+    replace(CONFIG, beta=8, warmup_steps=6),
+]
+
+
+@pytest.fixture(autouse=True)
+def one_thread():
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
+
+
+def same(alone, packed):
+    """Whether two reports tell of the same training; in float32, Adam makes much of a gradient that is nearly 0."""
+    assert packed.step == alone.step
+    assert packed.vae.config == alone.vae.config
+    assert packed.train == pytest.approx(alone.train, rel=1e-3)
+    expected, actual = alone.checkpoint(), packed.checkpoint()
+    assert torch.equal(actual.noise_state, expected.noise_state)
+    assert actual.moments.keys() == expected.moments.keys()
+    for name, weight in expected.weights.items():
+        apart = (actual.weights[name] - weight).abs()
+        assert apart.max() < 0.5 * weight.abs().max()
+        assert apart.mean() < 1e-4
+
+
+@pytest.mark.parametrize("architecture", ARCHITECTURES)
+def test_in_float64_twenty_steps_of_a_pack_are_those_of_each_trial(small_store, architecture):
+    configs = [replace(config, architecture=architecture) for config in UNLIKE]
+    packed, alone = ([begin(c, small_store, None, torch.device("cpu")) for c in configs] for _ in range(2))
+    for run in (*packed, *alone):
+        run.vae.double()
+    own = [torch.optim.Adam(run.vae.parameters(), lr=run.vae.config.learning_rate) for run in alone]
+    shared = torch.optim.Adam([{"params": run.vae.parameters(), "lr": run.vae.config.learning_rate} for run in packed])
+    for step in range(1, 21):
+        images = torch.stack([load_images(small_store, next(run.order)) for run in packed]).double()
+        told = _gradient_step(packed, shared, images, step)
+        for k, run in enumerate(alone):
+            expected = training._gradient_step(run.vae, own[k], images[k], run.noise, step)
+            torch.testing.assert_close(told[k], expected, rtol=1e-9, atol=1e-9)
+    for one, other in zip(packed, alone, strict=True):
+        for weight, expected in zip(one.vae.parameters(), other.vae.parameters(), strict=True):
+            torch.testing.assert_close(weight, expected, rtol=1e-6, atol=1e-9)
+
+
+@pytest.mark.parametrize("architecture", ARCHITECTURES)
+def test_each_trial_of_a_pack_is_what_it_is_alone(small_store, architecture):
+    configs = [replace(config, architecture=architecture) for config in UNLIKE]
+    packs = list(train_packed(configs, small_store, [1, 5, 12]))
+    assert len(packs) == 3
+    for k, config in enumerate(configs):
+        for alone, pack in zip(train(config, small_store, [1, 5, 12]), packs, strict=True):
+            assert pack[k].step == alone.step
+            assert pack[k].train == pytest.approx(alone.train, rel=1e-3)
+        same(alone, packs[-1][k])
+
+
+def test_checkpoints_go_on_alone_and_in_a_pack(small_store, tmp_path):
+    straight = next(train_packed(UNLIKE, small_store, [12]))
+    kept = []
+    for k, report in enumerate(next(train_packed(UNLIKE, small_store, [5]))):
+        checkpoint.save(tmp_path / f"{k}.safetensors", report.checkpoint())
+        kept.append(checkpoint.load(tmp_path / f"{k}.safetensors"))
+    resumed = next(train_packed(UNLIKE, small_store, [5, 12], resume=kept))
+    [alone] = train(UNLIKE[1], small_store, [12], resume=kept[1])
+    pair = next(train_packed(UNLIKE[1:3], small_store, [12], resume=kept[1:3]))
+    for expected, actual in zip(straight, resumed, strict=True):
+        same(expected, actual)
+    same(straight[1], alone)
+    same(straight[1], pair[0])
+
+
+def test_one_that_diverges_leaves_the_others_as_they_are(small_store):
+    configs = [UNLIKE[0], replace(UNLIKE[1], learning_rate=1e30), UNLIKE[2]]
+    first, second = train_packed(configs, small_store, [6, 12])
+    for outcomes in (first, second):
+        assert isinstance(outcomes[1], NonFiniteLoss)
+        assert outcomes[1].step == 6
+    for k in (0, 2):
+        *_, alone = train(configs[k], small_store, [12])
+        same(alone, second[k])
+
+
+def test_a_pack_of_which_all_diverge_ends(small_store):
+    configs = [replace(config, learning_rate=1e30) for config in UNLIKE[:2]]
+    [outcomes] = train_packed(configs, small_store, [6, 12])
+    assert all(isinstance(outcome, NonFiniteLoss) for outcome in outcomes)
+
+
+def test_the_seconds_are_shares_of_the_packs(small_store):
+    pack, later = train_packed(UNLIKE, small_store, [2, 4])
+    shares = np.array([report.seconds for report in later])
+    assert (shares == shares[0]).all()
+    assert later[0].images_per_second == pytest.approx(2 * 16 / (later[0].seconds - pack[0].seconds))
+
+
+def test_what_is_no_pack_is_refused(small_store):
+    with pytest.raises(ValueError, match="at least one trial"):
+        next(train_packed([], small_store, [1]))
+    with pytest.raises(ValueError, match=r"latent_dim is \[3, 4\] in the trials of a pack"):
+        next(train_packed([CONFIG, replace(CONFIG, latent_dim=3)], small_store, [1]))
+    with pytest.raises(ValueError, match="channels is 3"):
+        next(train_packed([replace(CONFIG, channels=3)], small_store, [1]))
+    early, late = (next(train(CONFIG, small_store, [stop])).checkpoint() for stop in (1, 2))
+    for points in ([early], [early, late]):
+        with pytest.raises(ValueError, match="2 trials need as many checkpoints, all of one step"):
+            next(train_packed([CONFIG, CONFIG], small_store, [3], resume=points))
+    with pytest.raises(ValueError, match="other settings"):
+        next(train_packed([replace(CONFIG, beta=3)], small_store, [3], resume=[early]))
