@@ -5,12 +5,13 @@ The ledger (`ledger.jsonl`) is the truth of a study: append-only JSON lines, one
 checkpoints.
 
     trial_started  attempt, config {TrialConfig fields}, device that was assigned, node, resumed_step, lane, resources
-                   {"CPU": cores, "GPU": share}, cost_per_hour (of this trial, or null); these three are null where they
-                   are missing
+                   {"CPU": cores, "GPU": share}, cost_per_hour (of this trial, or null), pack (the trial by whose name
+                   it is judged with others, or null); these four are null where they are missing
     report         step, metrics {name: number, null when not finite, or lists of numbers}, device that was trained on
                    (null where it is missing)
     decision       step, rung, keep, rank, front, size, reason, dominated_by [trial ids, ten at most], audited (not
-                   kept, but runs on, to learn what stopping it would have lost; false where it is missing)
+                   kept, but runs on, to learn what stopping it would have lost; false where it is missing), judged
+                   {objective: a pack's mean}, null where it was the trial's own report
     checkpoint     step, path (relative to the run directory)
     failure        step, attempt, error
     trial_ended    step, status: one of ENDED
@@ -41,18 +42,28 @@ from typing import Any
 
 SCHEMA = 1
 FIELDS: dict[str, tuple[str, ...]] = {
-    "trial_started": ("attempt", "config", "device", "node", "resumed_step", "lane", "resources", "cost_per_hour"),
+    "trial_started": (
+        "attempt",
+        "config",
+        "device",
+        "node",
+        "resumed_step",
+        "lane",
+        "resources",
+        "cost_per_hour",
+        "pack",
+    ),
     "report": ("step", "metrics", "device"),
-    "decision": ("step", "rung", "keep", "rank", "front", "size", "reason", "dominated_by", "audited"),
+    "decision": ("step", "rung", "keep", "rank", "front", "size", "reason", "dominated_by", "audited", "judged"),
     "checkpoint": ("step", "path"),
     "failure": ("step", "attempt", "error"),
     "trial_ended": ("step", "status"),
 }
 # of fields that older ledgers lack
 DEFAULTS: dict[str, dict[str, Any]] = {
-    "trial_started": {"lane": None, "resources": None, "cost_per_hour": None},
+    "trial_started": {"lane": None, "resources": None, "cost_per_hour": None, "pack": None},
     "report": {"device": None},
-    "decision": {"audited": False},
+    "decision": {"audited": False, "judged": None},
 }
 ENDED = ("finished", "stopped", "diverged", "failed")
 

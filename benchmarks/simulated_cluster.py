@@ -22,6 +22,7 @@ from ray.tune.experiment import Trial
 from ray.tune.schedulers import TrialScheduler
 from rich.console import Console
 
+from analysis.storage import Folder
 from analysis.working_copy import working_copy
 from benchmarks.made_reports import Images, Made
 from bvae.config import TrialConfig
@@ -246,6 +247,11 @@ class Simulation:
         return number
 
 
+def _newest(folder: Folder, checkpoints: dict[str, dict[int, str]], notice: object) -> dict[str, tuple[int, str]]:
+    """As study.progress.newest_whole, where no checkpoint is a file."""
+    return {name: max(found.items()) for name, found in checkpoints.items() if found}
+
+
 def simulate(directory: Path, settings: Settings, nodes: list[Resources], seed: int = 0) -> Costs:
     """Run a study in a new run directory, on machines that come and go; what the driver's work cost."""
     trials = {trial_id(config): config for config in plan(settings)}
@@ -258,7 +264,8 @@ def simulate(directory: Path, settings: Settings, nodes: list[Resources], seed: 
         begin(copy.directory, description)
         console = Console(file=nowhere)
         view = View(directory.name, trials, scheduler.rungs, settings.reduction_factor, OBJECTIVES, console)
-        assignments = assignments_of(list(trials), trials, settings, scheduler.rungs, None, copy.folder, {})
+        packs = {name: [name] for name in trials}
+        assignments = assignments_of(packs, trials, settings, scheduler.rungs, None, copy.folder, {})
         known: list[Node] = []
         lanes = lanes_of(1, 0.25, {"cpu": 0.04, "gpu": 0.5})
         searcher = Lanes(assignments, lanes, look=lambda: [node.resources for node in known])
@@ -267,7 +274,7 @@ def simulate(directory: Path, settings: Settings, nodes: list[Resources], seed: 
         with (
             patch("study.lanes.time", SimpleNamespace(monotonic=lambda: simulation.now)),
             patch("analysis.events.time", SimpleNamespace(time=lambda: BEGIN + simulation.now)),
-            patch("study.ledger.newest_whole", lambda folder, name, found, notice: max(found.items(), default=None)),
+            patch("study.ledger.newest_whole", _newest),
         ):
             simulation.run()
     return simulation.costs

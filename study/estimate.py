@@ -3,31 +3,24 @@
 from __future__ import annotations
 
 import os
-import statistics
-import time
 from collections.abc import Sequence
 from dataclasses import asdict
-from itertools import pairwise
 from types import SimpleNamespace
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
-import torch
 from ray.tune.schedulers import FIFOScheduler
 from rich.console import Console
 
 from bvae.config import TrialConfig
 from bvae.data import ImageStore
-from bvae.fast import keep_freed_memory
-from bvae.training import train
 from study.lanes import Lane
 from study.live import duration
+from study.packs import grouped
 from study.rehearsal import Reports, rehearse
 from study.schedulers import RecordedScheduler
-from study.scoring import measure, scored_indices
 from study.space import Settings, trial_id
-
-PROBE_SECONDS = 4.0
+from study.speed import probe
 
 
 def print_plan(
@@ -35,6 +28,7 @@ def print_plan(
     settings: Settings,
     trials: Sequence[TrialConfig],
     store: ImageStore,
+    source: str | None,
     scheduler: RecordedScheduler | None,
     lane: Lane,
     cpus: int | None,
@@ -48,19 +42,23 @@ def print_plan(
     rungs = scheduler.rungs if scheduler else []
     console.print(f"  rungs at steps {', '.join(f'{rung:,}' for rung in rungs) or 'none'}", highlight=False)
     console.print("Measuring the speed of this machine ...")
-    speed = probe(max(trials, key=lambda t: (t.batch_size, t.latent_dim)), store, settings, lane.cpus)
+    named = {trial_id(config): config for config in trials}
+    packs = list(grouped(list(named), named, settings.pack, {}).values())
+    first, size = [named[pack[0]] for pack in packs], max(map(len, packs))
+    lanes = max(1, min((cpus or os.cpu_count() or 1) // lane.cpus, max_concurrent or len(packs), len(packs)))
+    slowest = max(trials, key=lambda t: (t.batch_size, t.latent_dim))
+    speed = probe(slowest, store, source, settings, lane.cpus, lanes)
     each = speed.step + speed.report / settings.report_every
-    lanes = max(1, min((cpus or os.cpu_count() or 1) // lane.cpus, max_concurrent or len(trials), len(trials)))
-    ended, planned = rehearsed(scheduler, trials, lanes, each, speed.final)
-    _, longest = rehearsed(None, trials, lanes, each, speed.final)
+    ended, planned = rehearsed(scheduler, first, lanes, size * each, size * speed.final)
+    _, longest = rehearsed(None, first, lanes, size * each, size * speed.final)
     console.print(
         f"  {speed.step * 1000:.0f} ms a step, {speed.report:.1f} s a report, "
         f"{speed.final:.1f} s more at a trial's end",
         highlight=False,
     )
-    which = f" if {ended} of {len(trials)} run to their end, {duration(longest)} if all do"
+    which = f" if {size * ended} of {len(trials)} run to their end, {duration(longest)} if all do"
     console.print(
-        f"  about {duration(planned)} on {lanes} CPU lane{'s'[: lanes > 1]}{which if ended < len(trials) else ''}",
+        f"  about {duration(planned)} on {lanes} CPU lane{'s'[: lanes > 1]}{which if ended < len(packs) else ''}",
         highlight=False,
     )
 
@@ -89,36 +87,6 @@ def rehearsed(
         made.append(Reports(trial, [values | {"step": at} for at in steps], step))
     ends = rehearse(made, lanes, scheduler or FIFOScheduler(), final)
     return sum(end.finished for end in ends), max(end.ended for end in ends)
-
-
-class Speed(NamedTuple):
-    """Seconds of a gradient step, of a report, and of what a trial's last report takes besides."""
-
-    step: float
-    report: float
-    final: float
-
-
-def probe(trial: TrialConfig, store: ImageStore, settings: Settings, threads: int) -> Speed:
-    """Measured here, with an untrained model."""
-    threads_before = torch.get_num_threads()
-    torch.set_num_threads(threads)
-    keep_freed_memory()
-    try:
-        started, seconds = time.perf_counter(), [0.0]
-        for report in train(trial, store, range(1, trial.steps + 1)):
-            seconds.append(report.seconds)
-            if time.perf_counter() - started > PROBE_SECONDS:
-                break
-        step = statistics.median(after - before for before, after in pairwise(seconds))
-        parts = scored_indices(store, trial, settings.score_images)
-        measure(report, store, parts)  # The first call compiles and imports.
-        seconds_of = [
-            measure(report, store, parts, final)["scoring_seconds"] for final in (None, settings.final_scores)
-        ]
-        return Speed(step, seconds_of[0], seconds_of[1] - seconds_of[0])
-    finally:
-        torch.set_num_threads(threads_before)
 
 
 def _varying(trials: Sequence[TrialConfig]) -> dict[str, list[Any]]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -17,6 +17,7 @@ from analysis.storage import StorageFailedError, on_storage
 from analysis.working_copy import LEDGER, WorkingCopy
 from study.lanes import Lanes
 from study.live import View
+from study.packs import members_of, with_members
 from study.progress import DECISION_FIELDS, KEPT, Event, Progress, ending, newest_whole
 from study.schedulers import RecordedScheduler, name_of
 from study.sender import Sender
@@ -86,71 +87,88 @@ class LedgerCallback(Callback):
         return {}
 
     def on_trial_start(self, iteration: int, trials: list[Trial], trial: Trial, **info: Any) -> None:  # noqa: D102
-        name, lane = name_of(trial), self._lanes.lane(trial.config["lane"])
-        self._attempts[name] = self._attempts.get(name, 0) + 1
-        self._write(
-            event(
-                "trial_started",
-                name,
-                attempt=self._attempts[name],
-                config=trial.config["assignment"]["trial"],
-                device="cuda" if lane.gpus else "cpu",
-                node=_node_of(trial),
-                resumed_step=self._resume.get(name, (0, None))[0],
-                lane=lane.name,
-                resources=lane.resources,
-                cost_per_hour=lane.cost_per_hour,
+        assignment, lane = trial.config["assignment"], self._lanes.lane(trial.config["lane"])
+        members = members_of(assignment)
+        share = 1 / len(members)
+        events = []
+        for member in members:
+            name = member["trial_id"]
+            self._attempts[name] = self._attempts.get(name, 0) + 1
+            events.append(
+                event(
+                    "trial_started",
+                    name,
+                    attempt=self._attempts[name],
+                    config=member["trial"],
+                    device="cuda" if lane.gpus else "cpu",
+                    node=_node_of(trial),
+                    resumed_step=self._resume.get(name, (0, None))[0],
+                    lane=lane.name,
+                    resources={kind: share * count for kind, count in lane.resources.items()},
+                    cost_per_hour=None if lane.cost_per_hour is None else share * lane.cost_per_hour,
+                    pack=assignment.get("pack"),
+                )
             )
-        )
+        self._write(*events)
 
     def on_trial_result(  # noqa: D102
         self, iteration: int, trials: list[Trial], trial: Trial, result: dict[str, Any], **info: Any
     ) -> None:
-        name, step = name_of(trial), int(result["step"])
-        metrics = {k: v for k, v in result.items() if k not in TUNE_KEYS and k not in ("step", "device", "checkpoint")}
-        report = event("report", name, step=step, metrics=metrics, device=result.get("device"))
-        events = [report, *self._new_decisions(name, step)]
-        if path := result.get("checkpoint"):
-            events.append(event("checkpoint", name, step=step, path=path))
-        self._last[name] = report
-        self._write(*events)
+        training, events, kept = [], [], []
+        members = members_of(trial.config["assignment"])
+        for member, report in zip(members, result.get("reports", [result]), strict=True):
+            name, step = member["trial_id"], int(report["step"])
+            if self._diverged(name):
+                continue
+            metrics = {k: v for k, v in report.items() if k not in (*TUNE_KEYS, "step", "device", "checkpoint")}
+            self._last[name] = event("report", name, step=step, metrics=metrics, device=result.get("device"))
+            training.append(name)
+            events.append(self._last[name])
+            if path := report.get("checkpoint"):
+                kept.append(event("checkpoint", name, step=step, path=path))
+        self._write(*events, *self._new_decisions(trial, training, result), *kept)
         if trial.config["lane"] == "gpu" and result.get("device") == "cpu" and not self._warned:
             self._warned = True
             self._view.note(
-                f"{name} has a GPU on {result['node_ip']}, which torch can't use there: it trains on the CPU."
+                f"{training[0]} has a GPU on {result['node_ip']}, which torch can't use there: it trains on the CPU."
             )
-        if path:
-            self._keep_newest(name, step, path)
+        for checkpoint in kept:
+            self._keep_newest(checkpoint["trial_id"], checkpoint["step"], checkpoint["path"])
 
     def on_trial_complete(self, iteration: int, trials: list[Trial], trial: Trial, **info: Any) -> None:  # noqa: D102
-        name = name_of(trial)
-        if trial.status == Trial.PENDING:
-            return  # Taken back before it started: see study.rebinding.
-        if last := self._last.get(name):
-            status = ending(last, trial.config["assignment"]["trial"]["steps"])
-            self._write(event("trial_ended", name, step=last["step"], status=status))
+        if trial.status != Trial.PENDING:  # Else it was taken back before it started: see study.rebinding.
+            self._write(*self._ends(members_of(trial.config["assignment"])))
 
     def on_trial_error(self, iteration: int, trials: list[Trial], trial: Trial, **info: Any) -> None:
         """Start a trial that died again, from its newest checkpoint and on whichever lane has room; a new trial to
         Tune, the same one to the ledger. Another node's death is not the trial's failure and not counted as one."""
-        name, error = name_of(trial), error_of(trial)
+        pack, members, error = name_of(trial), members_of(trial.config["assignment"]), error_of(trial)
         if StorageFailedError.__name__ in error:
             self._broken = self._broken or StorageFailedError(error.rpartition(f"{StorageFailedError.__name__}: ")[2])
             return
-        step = self._last.get(name, {}).get("step", 0)
-        self._write(event("failure", name, step=step, attempt=self._attempts.get(name, 1), error=error))
+        over = [member for member in members if self._diverged(member["trial_id"])]
+        members = [member for member in members if member not in over]
+        steps = {member["trial_id"]: self._last.get(member["trial_id"], {}).get("step", 0) for member in members}
+        self._write(
+            *self._ends(over),
+            *(
+                event("failure", name, step=step, attempt=self._attempts.get(name, 1), error=error)
+                for name, step in steps.items()
+            ),
+        )
         # Ray itself doesn't count what it knows as preemption.
         lost = not trial.num_failures or any(said in error for said in MACHINE_LOST)
-        (self._lost if lost else self._failures)[name] += 1
-        if self._failures[name] > self._max_failures or self._lost[name] > MOST_LOST:
-            self._write(event("trial_ended", name, step=step, status="failed"))
+        (self._lost if lost else self._failures)[pack] += 1
+        if self._failures[pack] > self._max_failures or self._lost[pack] > MOST_LOST:
+            self._write(*(event("trial_ended", name, step=step, status="failed") for name, step in steps.items()))
             return
-        self._resume.pop(name, None)
+        for name in steps:
+            self._resume.pop(name, None)
         with self._storage():
-            if point := newest_whole(self._copy.folder, name, self._checkpoints.get(name, {}), self._view.note):
-                self._resume[name] = point
-        resume = self._resume[name][1] if name in self._resume else None
-        self._lanes.again(trial.config["assignment"] | {"resume": resume})
+            found = {name: self._checkpoints.get(name, {}) for name in steps}
+            self._resume |= newest_whole(self._copy.folder, found, self._view.note)
+        again = [member | {"resume": self._resume.get(member["trial_id"], (0, None))[1]} for member in members]
+        self._lanes.again(with_members(trial.config["assignment"], again))
 
     def on_step_end(self, iteration: int, trials: list[Trial], **info: Any) -> None:
         """Raise StorageFailedError, if so. Only here: of what is raised while it handles an event, Tune logs the
@@ -174,24 +192,38 @@ class LedgerCallback(Callback):
             for old in sorted(kept)[:-KEPT]:
                 self._sender.delete(kept.pop(old))
 
-    def _new_decisions(self, name: str, step: int) -> list[Event]:
-        """What the scheduler decided on this report; it judged it just before."""
-        scheduler = self._scheduler
+    def _new_decisions(self, trial: Trial, training: Sequence[str], result: Mapping[str, Any]) -> list[Event]:
+        """What the scheduler decided on this report, for each trial of the pack; it judged it just before."""
+        scheduler, pack = self._scheduler, name_of(trial)
         if scheduler is None:
             return []
-        judged = [(name, rung) for rung in scheduler.rungs if (name, rung) in scheduler.decisions]
+        judged = [(pack, rung) for rung in scheduler.rungs if (pack, rung) in scheduler.decisions]
         new = [key for key in judged if key not in self._decided]
         self._decided.update(new)
+        mean = {name: result[name] for name in scheduler.objectives} if "reports" in result else None
         return [
             event(
                 "decision",
                 name,
-                step=step,
-                rung=rung,
-                dominated_by=list(scheduler.decisions[name, rung].dominated_by),
-                **{key: getattr(scheduler.decisions[name, rung], key) for key in DECISION_FIELDS},
+                step=int(result["step"]),
+                rung=key[1],
+                dominated_by=list(scheduler.decisions[key].dominated_by),
+                judged=mean,
+                **{field: getattr(scheduler.decisions[key], field) for field in DECISION_FIELDS},
             )
-            for name, rung in new
+            for key in new
+            for name in training
+        ]
+
+    def _diverged(self, name: str) -> bool:
+        return bool(self._last.get(name, {}).get("metrics", {}).get("diverged"))
+
+    def _ends(self, members: Sequence[Mapping[str, Any]]) -> list[Event]:
+        """How those of a pack's trials ended that have reported."""
+        lasts = [(self._last[m["trial_id"]], m["trial"]["steps"]) for m in members if m["trial_id"] in self._last]
+        return [
+            event("trial_ended", last["trial_id"], step=last["step"], status=ending(last, steps))
+            for last, steps in lasts
         ]
 
     def _write(self, *events: Event) -> None:

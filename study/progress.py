@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -30,11 +30,13 @@ class Progress:
         ended: trial -> status.
         attempts: trial -> how often it started.
         checkpoints: trial -> {step: name in the run directory}, those kept of trials that did not end.
+        packs: trial -> the pack in which it has trained, by name.
         events: all of them.
     """
 
     ended: dict[str, str]
     attempts: dict[str, int]
+    packs: dict[str, str]
     checkpoints: dict[str, dict[int, str]]
     events: list[Event]
 
@@ -49,12 +51,14 @@ def read_progress(run_directory: Path, steps: int) -> Progress:
     checkpoints: dict[str, dict[int, str]] = {}
     ended: dict[str, str] = {}
     attempts: dict[str, int] = {}
+    packs: dict[str, str] = {}
     refused: set[str] = set()
     last: dict[str, Event] = {}
     for e in events:
         name = e["trial_id"]
         if e["event"] == "trial_started":
             attempts[name] = attempts.get(name, 0) + 1
+            packs[name] = e["pack"] or name
         elif e["event"] == "report":
             last[name] = e
         elif e["event"] == "checkpoint":
@@ -78,44 +82,54 @@ def read_progress(run_directory: Path, steps: int) -> Progress:
         for name, found in checkpoints.items()
         if name not in ended
     }
-    return Progress(ended, attempts, unfinished, events + closing)
+    return Progress(ended, attempts, packs, unfinished, events + closing)
 
 
-def resume_points(folder: Folder, progress: Progress, notice: Callable[[str], None]) -> dict[str, tuple[int, str]]:
-    """Where each trial that did not end goes on: trial -> (step, checkpoint). Those with none start anew."""
-    points = {name: newest_whole(folder, name, found, notice) for name, found in progress.checkpoints.items()}
-    return {name: point for name, point in points.items() if point}
+def resume_points(
+    folder: Folder, progress: Progress, packs: Iterable[Sequence[str]], notice: Callable[[str], None]
+) -> dict[str, tuple[int, str]]:
+    """Where the trials of these packs go on: trial -> (step, checkpoint). Those with none start anew."""
+    points: dict[str, tuple[int, str]] = {}
+    for pack in packs:
+        points |= newest_whole(folder, {name: progress.checkpoints.get(name, {}) for name in pack}, notice)
+    return points
 
 
 def newest_whole(
-    folder: Folder, name: str, checkpoints: Mapping[int, str], notice: Callable[[str], None]
-) -> tuple[int, str] | None:
-    """The newest checkpoint of a trial that can be read: (step, name); a damaged one is passed over with a notice."""
-    for step in sorted(checkpoints, reverse=True):
+    folder: Folder, checkpoints: Mapping[str, Mapping[int, str]], notice: Callable[[str], None]
+) -> dict[str, tuple[int, str]]:
+    """The newest step of which every trial of a pack has a checkpoint that can be read: trial -> (step, checkpoint).
+
+    A damaged one is passed over with a notice; where no step is left, nothing is given.
+    """
+    for step in sorted(set[int].intersection(*(set(found) for found in checkpoints.values())), reverse=True):
         try:
-            load_checkpoint(folder, checkpoints[step])
-            return step, checkpoints[step]
+            for found in checkpoints.values():
+                load_checkpoint(folder, found[step])
+            return {name: (step, found[step]) for name, found in checkpoints.items()}
         except CheckpointError as error:
-            notice(f"{name}: {error}; going on from the one before")
-    return None
+            notice(f"{next(iter(checkpoints))}: {error}; going on from the one before")
+    return {}
 
 
 def restore_decisions(scheduler: RecordedScheduler, events: Sequence[Event]) -> None:
     """Fill a new scheduler's rungs with what the ledger says was decided, in the same order."""
     configs: dict[str, dict[str, Any]] = {}
+    packs: dict[str, str] = {}
     reports: dict[tuple[str, int], Event] = {}
     for e in events:
         name = e["trial_id"]
         if e["event"] == "trial_started":
-            configs[name] = e["config"]
+            configs[name], packs[name] = e["config"], e["pack"] or name
         elif e["event"] == "report":
             reports[name, e["step"]] = e
         elif e["event"] == "decision" and (name, e["step"]) in reports:
-            metrics = reports[name, e["step"]]["metrics"]
+            metrics = e["judged"] or reports[name, e["step"]]["metrics"]
             values = tuple(float("nan") if metrics[key] is None else metrics[key] for key in scheduler.objectives)
             made = {key: e[key] for key in DECISION_FIELDS}
             decision = Decision(**made, dominated_by=tuple(e["dominated_by"]))
-            scheduler.restore_filed(Filed(name, configs.get(name, {}), e["rung"], values, decision))
+            pack = packs.get(name) or name
+            scheduler.restore_filed(Filed(pack, configs.get(name, {}), e["rung"], values, decision))
 
 
 def ending(last_report: Event, steps: int) -> str:

@@ -45,5 +45,6 @@ def make_scheduler(settings: Settings, objectives: Mapping[str, str]) -> Recorde
 
 
 def name_of(trial: Trial) -> str:
-    """The trial's name in the ledger: Tune's own ids change from run to run."""
-    return str(trial.config["assignment"]["trial_id"])
+    """The pack's name, which is that of a trial in the ledger: Tune's own ids change from run to run."""
+    assignment = trial.config["assignment"]
+    return str(assignment.get("pack") or assignment["trial_id"])

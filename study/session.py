@@ -27,6 +27,7 @@ from study.lanes import Lane, Lanes, check_fit, choose, lanes_of, prices_of
 from study.ledger import LedgerCallback
 from study.live import View
 from study.nodes import check_nodes, machines
+from study.packs import grouped
 from study.progress import Progress, read_progress, restore_decisions, resume_points
 from study.rebinding import Rebinding
 from study.rebuild import Rebuild
@@ -63,7 +64,7 @@ def run(options: Options, console: Console) -> int:
     if options.dry_run:
         console.print(f"[bold]{name}[/]", end=" ")
         configs, concurrent = list(trials.values()), options.max_concurrent
-        print_plan(console, settings, configs, store, scheduler, lanes[-1], options.cpus, concurrent)
+        print_plan(console, settings, configs, store, source, scheduler, lanes[-1], options.cpus, concurrent)
         return 0
     description = describe(name, settings, store, source, list(trials), rungs, OBJECTIVES)
     with working_copy(f"{options.storage.rstrip('/')}/{name}") as copy:
@@ -109,8 +110,9 @@ def _train(
         with on_storage(copy.folder.location):
             begin(copy.directory, agreed)
             copy.send_all()
-        resume = resume_points(copy.folder, progress, view.note) if progress else {}
-        assignments = assignments_of(waiting, trials, settings, rungs, source, copy.folder, resume)
+        packs = grouped(waiting, trials, settings.pack, progress.packs if progress else {})
+        resume = resume_points(copy.folder, progress, packs.values(), view.note) if progress else {}
+        assignments = assignments_of(packs, trials, settings, rungs, source, copy.folder, resume)
         with view, Demand(chosen) as demand:
             ask = demand.ask if options.address else None  # No nodes are started on this machine.
             searcher = Lanes(assignments, chosen, options.max_concurrent, ask=ask)
@@ -145,27 +147,30 @@ def _chosen(options: Options, lanes: Sequence[Lane], console: Console) -> list[L
 
 
 def assignments_of(
-    waiting: Sequence[str], trials: dict[str, TrialConfig], settings: Settings, rungs: Sequence[int],
+    packs: Mapping[str, Sequence[str]], trials: dict[str, TrialConfig], settings: Settings, rungs: Sequence[int],
     source: str | None, folder: Folder, resume: Mapping[str, tuple[int, str]],
 ) -> list[dict[str, Any]]:  # fmt: skip
     """Trials that had started go first: what they have done is not left lying."""
     steps, every = settings.steps, settings.report_every
     report_at = tuple(sorted({*range(every, steps, every), *rungs, steps}))
-    return [
-        asdict(
-            Assignment(
-                trial_id=name,
-                trial=asdict(trials[name]),
-                folder=folder.location,
-                data=source,
-                report_at=report_at,
-                score_images=settings.score_images,
-                final_scores=settings.final_scores,
-                resume=resume[name][1] if name in resume else None,
-            )
+    assignments = []
+    for pack in sorted(packs, key=lambda pack: packs[pack][0] not in resume):
+        members: list[dict[str, Any]] = [
+            {"trial_id": name, "trial": asdict(trials[name]), "resume": resume.get(name, (0, None))[1]}
+            for name in packs[pack]
+        ]
+        assignment = Assignment(
+            **members[0],
+            folder=folder.location,
+            data=source,
+            report_at=report_at,
+            score_images=settings.score_images,
+            final_scores=settings.final_scores,
+            pack=pack if settings.pack else None,
+            others=tuple(members[1:]),
         )
-        for name in sorted(waiting, key=lambda name: name not in resume)
-    ]
+        assignments.append(asdict(assignment))
+    return assignments
 
 
 def tune_trials(

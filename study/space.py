@@ -48,6 +48,8 @@ class Settings:
         soft_until: soft stop: the step from which on it is hard; by default never.
         audit: pareto-asha: the share of the stopped trials that run on to their end, to learn what stopping loses.
         scheduler_seed: of brackets and audits.
+        pack: the seeds of a cell are trained at once by one process, and judged by their mean; for GPUs, which one
+            small model leaves idle.
         report_every: steps between reports; rungs are reported besides.
         score_images: images of each split that are encoded for the scores.
         final_scores: metrics at the last step: cheap, as at every report, or full, with DCI and others (3 × 25 s).
@@ -81,6 +83,7 @@ class Settings:
     soft_until: int | None = None
     audit: float = 0.0
     scheduler_seed: int = 0
+    pack: bool = False
     report_every: int = 330
     score_images: int = 3_000
     final_scores: Literal["cheap", "full"] = "cheap"

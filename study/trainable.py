@@ -1,4 +1,4 @@
-"""A trial as Tune runs it: resume, train, encode, score, keep a checkpoint, report."""
+"""A trial as Tune runs it, or a pack of them: resume, train, encode, score, keep a checkpoint, report."""
 
 from __future__ import annotations
 
@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
+import numpy as np
+import numpy.typing as npt
 import ray
 import torch
 from ray import tune
@@ -17,8 +19,10 @@ from analysis.codes import CODES_FILE, Codes, write_codes
 from analysis.storage import Folder, on_storage
 from bvae import checkpoint, data
 from bvae.config import TrialConfig
-from bvae.fast import keep_freed_memory
-from bvae.training import NonFiniteLoss, train
+from bvae.fast import give_freed_memory_back, keep_freed_memory
+from bvae.packing import train_packed
+from bvae.training import NonFiniteLoss, TrainReport
+from study.packs import judged, members_of
 from study.scoring import compared_codes, measure, scored_indices
 
 log = logging.getLogger(__name__)
@@ -38,6 +42,8 @@ class Assignment:
         final_scores: "cheap" or "full": the budget of metrics at its last step; every other report gets the cheap ones.
         threads: CPU threads that torch may use; the lane says how many.
         resume: the checkpoint in `folder` to go on from, if any.
+        pack: the name of the pack that the trial is in, where it is not alone.
+        others: the further trials of the pack: trial_id, trial and resume of each.
     """
 
     trial_id: str
@@ -49,6 +55,8 @@ class Assignment:
     final_scores: Literal["cheap", "full"]
     threads: int = 1
     resume: str | None = None
+    pack: str | None = None
+    others: tuple[dict[str, Any], ...] = ()
 
 
 def run_trial(config: dict[str, Any]) -> None:
@@ -57,26 +65,45 @@ def run_trial(config: dict[str, Any]) -> None:
     Raises:
         StorageFailedError: a checkpoint can't be kept: no fault of the trial.
     """
-    assignment = Assignment(**config["assignment"])
+    assignment, members = Assignment(**config["assignment"]), members_of(config["assignment"])
     torch.set_num_threads(assignment.threads)
     keep_freed_memory()
     device, folder = assigned_device(), Folder(assignment.folder)
-    trial = TrialConfig.from_dict(assignment.trial)
+    trials = [TrialConfig.from_dict(member["trial"]) for member in members]
     store = data.load(assignment.data)
-    parts = scored_indices(store, trial, assignment.score_images)
-    resume = load_checkpoint(folder, assignment.resume) if assignment.resume else None
+    parts = scored_indices(store, trials[0], assignment.score_images)
+    resume = [load_checkpoint(folder, member["resume"]) for member in members if member["resume"]]
+    names = [str(member["trial_id"]) for member in members]
+    reports: dict[str, dict[str, Any]] = {}
+    for outcomes in train_packed(trials, store, assignment.report_at, resume, device):
+        for name, outcome in zip(names, outcomes, strict=True):
+            if not reports.get(name, {}).get("diverged"):
+                reports[name] = _reported(assignment, name, outcome, store, parts, folder)
+        give_freed_memory_back()
+        told = list(reports.values())
+        tune.report((told[0] if len(told) == 1 else judged(told) | {"reports": told}) | {"device": device})
+        if all(report.get("diverged") for report in told):
+            return
+
+
+def _reported(
+    assignment: Assignment, name: str, outcome: TrainReport | NonFiniteLoss, store: data.ImageStore,
+    parts: tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]], folder: Folder,
+) -> dict[str, Any]:  # fmt: skip
+    """A trial's scores after its checkpoint has been kept, or that it diverged."""
     try:
-        for report in train(trial, store, assignment.report_at, resume, device):
-            final = report.step == trial.steps
-            metrics = measure(report, store, parts, assignment.final_scores if final else None)
-            with on_storage(folder.location):
-                kept = keep_checkpoint(folder, assignment.trial_id, report.checkpoint())
-                if final:
-                    keep_codes(folder, assignment.trial_id, compared_codes(report.vae, store, parts[0]))
-            tune.report(metrics | {"device": device, "checkpoint": kept})
+        if isinstance(outcome, NonFiniteLoss):
+            raise outcome
+        final = outcome.step == outcome.vae.config.steps
+        metrics = measure(outcome, store, parts, assignment.final_scores if final else None)
     except NonFiniteLoss as error:
-        log.warning("%s: %s", assignment.trial_id, error)
-        tune.report({"step": error.step, "reconstruction": math.nan, "mig": math.nan, "diverged": True})
+        log.warning("%s: %s", name, error)
+        return {"step": error.step, "reconstruction": math.nan, "mig": math.nan, "diverged": True}
+    with on_storage(folder.location):
+        kept = keep_checkpoint(folder, name, outcome.checkpoint())
+        if final:
+            keep_codes(folder, name, compared_codes(outcome.vae, store, parts[0]))
+    return metrics | {"checkpoint": kept}
 
 
 def assigned_device() -> str:

@@ -2,6 +2,7 @@
 
 import io
 import os
+from dataclasses import replace
 from types import SimpleNamespace
 
 import pytest
@@ -16,6 +17,7 @@ from bvae.training import train
 from study.lanes import Lane
 from study.ledger import LedgerCallback
 from study.live import View
+from study.packs import members_of
 from study.run import Options
 from study.sender import Sender
 from study.trainable import keep_checkpoint
@@ -136,3 +138,59 @@ def test_a_ledger_that_cannot_be_written_ends_the_run_between_two_events(study, 
     assert study.events("report") == []  # Nor what came after it: a ledger has no holes.
     with pytest.raises(StorageFailedError, match="No space left on device"):
         study.callback.on_step_end(0, [])
+
+
+@pytest.fixture
+def pack(study):
+    """The same for a pack of three."""
+    config = CONFIG.__dict__
+    study.trial.config["assignment"] = {
+        "trial_id": "a", "trial": config, "resume": None, "pack": "a",
+        "others": [{"trial_id": name, "trial": config | {"seed": k}, "resume": None} for k, name in enumerate("bc", 1)],
+    }  # fmt: skip
+    study.start()
+    return study
+
+
+def of_pack(step, *migs, checkpoints=()):
+    reports = [{"step": step, "reconstruction": 50.0, "mig": mig} for mig in migs]
+    for report, path in zip(reports, checkpoints, strict=False):
+        report["checkpoint"] = path
+    for report in reports:
+        if report["mig"] != report["mig"]:
+            report["diverged"] = True
+    return {"step": step, "reconstruction": 50.0, "mig": 0.2, "node_ip": "here", "device": "cpu", "reports": reports}
+
+
+def test_each_trial_of_a_pack_stands_for_itself(pack):
+    starts = pack.events("trial_started")
+    assert [e["trial_id"] for e in starts] == ["a", "b", "c"]
+    assert [e["config"]["seed"] for e in starts] == [0, 1, 2]
+    assert {e["pack"] for e in starts} == {"a"}
+    assert [e["resources"] for e in starts] == [{"CPU": pytest.approx(1 / 3)}] * 3
+    pack.callback.on_trial_result(0, [], pack.trial, of_pack(1, 0.1, 0.2, 0.3))
+    assert [(e["trial_id"], e["step"], e["metrics"]["mig"]) for e in pack.events("report")] == [
+        ("a", 1, 0.1), ("b", 1, 0.2), ("c", 1, 0.3),
+    ]  # fmt: skip
+    pack.callback.on_trial_result(0, [], pack.trial, of_pack(3, 0.1, float("nan"), 0.3))
+    pack.callback.on_trial_complete(0, [], pack.trial)
+    assert [(e["trial_id"], e["status"]) for e in pack.events("trial_ended")] == [
+        ("a", "finished"), ("b", "diverged"), ("c", "finished"),
+    ]  # fmt: skip
+
+
+def test_a_pack_that_dies_goes_on_from_the_newest_step_of_which_all_have_whole_checkpoints(pack, small_store):
+    for step in (1, 2, 3):
+        reports = [next(train(replace(CONFIG, seed=seed), small_store, [step])) for seed in (0, 1, 2)]
+        names = [keep_checkpoint(pack.folder, name, r.checkpoint()) for name, r in zip("abc", reports, strict=True)]
+        migs = (0.1, float("nan") if step > 1 else 0.1, 0.3)
+        pack.callback.on_trial_result(0, [], pack.trial, of_pack(step, *migs, checkpoints=names))
+    os.truncate(f"{pack.folder.location}/checkpoints/c/00000003.safetensors", 1000)
+    pack.die(KILLED)
+    [again] = pack.lanes.waiting
+    assert [m["trial_id"] for m in members_of(again)] == ["a", "c"]
+    assert [m["resume"] for m in members_of(again)] == [f"checkpoints/{n}/00000002.safetensors" for n in "ac"]
+    assert again["pack"] == "a"
+    assert [(e["trial_id"], e["status"]) for e in pack.events("trial_ended")] == [("b", "diverged")]
+    assert [e["trial_id"] for e in pack.events("failure")] == ["a", "c"]
+    assert [e["step"] for e in pack.events("report") if e["trial_id"] == "b"] == [1, 2]

@@ -38,14 +38,14 @@ def test_a_damaged_checkpoint_falls_back_to_the_one_before_and_says_so(tmp_path,
         )
     folder, kept, notices = Folder(tmp_path), read_progress(tmp_path, 10).checkpoints["a"], []
     assert kept == {2: "2.safetensors", 3: "3.safetensors"}
-    assert newest_whole(folder, "a", kept, notices.append) == (3, "3.safetensors")
+    assert newest_whole(folder, {"a": kept}, notices.append) == {"a": (3, "3.safetensors")}
     assert notices == []
     (tmp_path / "3.safetensors").write_bytes((tmp_path / "3.safetensors").read_bytes()[:1000])
-    assert newest_whole(folder, "a", kept, notices.append) == (2, "2.safetensors")
+    assert newest_whole(folder, {"a": kept}, notices.append) == {"a": (2, "2.safetensors")}
     assert len(notices) == 1
     assert "3.safetensors" in notices[0]
     (tmp_path / "2.safetensors").unlink()
-    assert newest_whole(folder, "a", kept, notices.append) is None
+    assert newest_whole(folder, {"a": kept}, notices.append) == {}
 
 
 def test_rungs_come_back_from_the_ledger(tmp_path):
@@ -70,6 +70,24 @@ def test_rungs_come_back_from_the_ledger(tmp_path):
     for one in (scheduler, restored):
         one.on_trial_result(None, newcomer, {"step": 10, "reconstruction": 0.0, "mig": 0.0})
     assert restored.decisions == scheduler.decisions
+
+
+def test_of_a_pack_the_rungs_remember_the_mean_and_its_name(tmp_path):
+    scheduler, restored = (ParetoASHA(max_t=90, grace_period=10, reduction_factor=2) for _ in range(2))
+    events = []
+    for name, other, mig in (("a", "b", 0.3), ("c", "d", 0.1)):
+        mean = {"reconstruction": 50.0, "mig": mig}
+        scheduler.on_trial_result(None, SimpleNamespace(trial_id=name, config={}), {"step": 10, **mean})
+        fields = scheduler.decisions[name, 10]._asdict()
+        for member, apart in ((name, 0.05), (other, -0.05)):
+            events += [started(member) | {"pack": name}, reported(member, 10, mig=mig + apart)]
+        for member in (name, other):
+            events.append(event("decision", member, step=10, rung=10, judged=mean, **fields))
+    append(tmp_path / "ledger.jsonl", events)
+    restore_decisions(restored, read_ledger(tmp_path / "ledger.jsonl"))
+    assert restored.decisions == scheduler.decisions
+    assert restored.filed == scheduler.filed
+    assert read_progress(tmp_path, 90).packs == {"a": "a", "b": "a", "c": "c", "d": "c"}
 
 
 def test_an_audited_trial_is_not_taken_for_stopped(tmp_path):
