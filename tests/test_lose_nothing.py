@@ -18,7 +18,7 @@ from bvae import checkpoint
 
 pytestmark = pytest.mark.slow
 KILLED = -signal.SIGKILL
-HALVING = ("--scheduler", "pareto-asha", "--reduction-factor", "2", *FIFO[2:])  # rungs at 5, 10, 20
+HALVING = ("--reduction-factor", "2", *FIFO[2:])  # rungs at 5, 10, 20
 
 
 def newest_checkpoint(storage: Path, trial: str) -> Path:
@@ -60,8 +60,9 @@ def test_interrupted_twice_and_a_trial_killed_it_gives_the_same_numbers(straight
     assert sorted(ends) == sorted(json.loads((tmp_path / "s" / "study.json").read_text())["planned"])
 
 
-def test_killed_at_three_moments_and_damaged_besides_it_loses_nothing(straight, tmp_path):
-    ledger = tmp_path / "s" / "ledger.jsonl"
+@pytest.mark.parametrize("judge", [("pareto-asha", "--audit", "0.5"), ("asha", "--metric", "mig")], ids="-".join)
+def test_killed_at_three_moments_and_damaged_besides_it_loses_nothing(straight, tmp_path, judge):
+    asked, ledger = ("--scheduler", *judge, *HALVING), tmp_path / "s" / "ledger.jsonl"
     before: list[dict] = []
     moments = (
         lambda: count(tmp_path, "trial_started") >= 1,  # before the first decision
@@ -69,7 +70,7 @@ def test_killed_at_three_moments_and_damaged_besides_it_loses_nothing(straight, 
         lambda: count(tmp_path, "trial_ended") == 4,  # while the last report is built
     )
     for number, moment in enumerate(moments):
-        process = start(tmp_path, *HALVING)
+        process = start(tmp_path, *asked)
         wait_until(moment, process)
         process.kill()
         process.communicate()
@@ -83,7 +84,7 @@ def test_killed_at_three_moments_and_damaged_besides_it_loses_nothing(straight, 
             path.write_bytes(path.read_bytes()[:1000])
             lines = ledger.read_bytes().splitlines(keepends=True)
             ledger.write_bytes(b"".join([*lines[:2], b"\x00 no event \xff\n", *lines[2:], lines[-1][:20]]))
-    done = finish(tmp_path, *HALVING)
+    done = finish(tmp_path, *asked)
     assert done.returncode == 0, done.stdout + done.stderr
     assert "all 4 trials have ended" in done.stdout
     assert "line 3 is left out: not an event" in done.stderr
@@ -104,7 +105,11 @@ def test_killed_at_three_moments_and_damaged_besides_it_loses_nothing(straight, 
     study, reference = read_study(tmp_path / "s"), read_study(straight / "s").scores.set_index(["trial_id", "step"])
     planned = sorted(study.info["planned"])
     assert sorted(study.trials["trial_id"]) == planned
-    assert set(study.trials["status"]) <= {"finished", "stopped"}
+    # Who was refused has stopped, but for those that run on for the audit.
+    refused = {e["trial_id"]: not e["audited"] for e in events if e["event"] == "decision" and not e["keep"]}
+    assert dict(zip(study.trials["trial_id"], study.trials["status"], strict=True)) == {
+        trial: "stopped" if refused.get(trial) else "finished" for trial in planned
+    }
     assert not study.scores.duplicated(["trial_id", "step"]).any()
     for trial, rows in study.scores.groupby("trial_id"):
         steps = [5, 10, 20, 30, 40]
