@@ -113,8 +113,10 @@ def rank(study: Study, draws: int = DRAWS, seed: int = 0) -> Ranking:
     means = bootstrap_means(samples, draws, seed)  # (draws, cells, metrics)
     with np.errstate(all="ignore"):
         low, high = np.quantile(means, (0.025, 0.975), axis=0)
-    for i, metric in enumerate(metrics):
-        cells[f"{metric}_low"], cells[f"{metric}_high"] = low[:, i], high[:, i]
+    ends = {
+        f"{metric}_{end}": of[:, i] for i, metric in enumerate(metrics) for end, of in (("low", low), ("high", high))
+    }
+    cells = pd.concat([cells, pd.DataFrame(ends, index=cells.index)], axis=1)
     cells["front_probability"] = front_probability(means[:, :, : len(objectives)], list(objectives.values()))
     cells = _ordered(cells, objectives, "_mean")
     cells["front"] = cells["layer"] == 0
