@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Callable, Mapping
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, NamedTuple
 
@@ -21,22 +22,23 @@ import pandas as pd
 from ray.tune.schedulers import AsyncHyperBandScheduler, FIFOScheduler, TrialScheduler
 
 from analysis.front import hypervolume
-from benchmarks.learning_curves import RECORDED, made_curves
+from benchmarks.learning_curves import RECORDED, finished_curves, made_curves
 from study.decision import rungs
 from study.pareto_asha import ParetoASHA
 from study.rehearsal import Reports, rehearse
 
+RESULTS = Path(__file__).parents[1] / "results"
 OBJECTIVES = {"reconstruction": "min", "mig": "max"}
 BUDGETS = (0.25, 1 / 3, 0.5, 1.0)
-GRACE, FACTOR = 220, 3
+FACTOR = 3
 
 
 class RandomStopping(FIFOScheduler):
     """At each rung, one trial in FACTOR goes on, whatever it has reported."""
 
-    def __init__(self, steps: int, seed: int) -> None:
+    def __init__(self, grace: int, steps: int, seed: int) -> None:
         super().__init__()
-        self._rungs, self._generator = rungs(GRACE, FACTOR, steps), np.random.default_rng(seed)
+        self._rungs, self._generator = rungs(grace, FACTOR, steps), np.random.default_rng(seed)
 
     def on_trial_result(self, controller: Any, trial: Any, result: dict[str, Any]) -> str:
         """Draw at rungs."""
@@ -44,9 +46,9 @@ class RandomStopping(FIFOScheduler):
         return TrialScheduler.STOP if stops else TrialScheduler.CONTINUE
 
 
-def schedulers(steps: int) -> dict[str, Callable[[int], FIFOScheduler]]:
-    """Name -> how to make the scheduler for an order's seed."""
-    rules: dict[str, Any] = {"max_t": steps, "grace_period": GRACE, "reduction_factor": FACTOR}
+def schedulers(grace: int, steps: int) -> dict[str, Callable[[int], FIFOScheduler]]:
+    """Name -> how to make the scheduler for an order's seed; `grace` is the first rung, `steps` a trial's end."""
+    rules: dict[str, Any] = {"max_t": steps, "grace_period": grace, "reduction_factor": FACTOR}
     cells = ("beta", "latent_dim")
 
     def pareto(**options: Any) -> Callable[[int], FIFOScheduler]:
@@ -59,7 +61,7 @@ def schedulers(steps: int) -> dict[str, Callable[[int], FIFOScheduler]]:
         "ParetoASHA, soft to the end": pareto(cells=cells, soft_until=steps),
         "Ray's ASHA on reconstruction": lambda seed: AsyncHyperBandScheduler("step", "reconstruction", "min", **rules),
         "Ray's ASHA on MIG": lambda seed: AsyncHyperBandScheduler("step", "mig", "max", **rules),
-        "random stopping": lambda seed: RandomStopping(steps, seed),
+        "random stopping": lambda seed: RandomStopping(grace, steps, seed),
         "no stopping": lambda seed: FIFOScheduler(),
     }
 
@@ -101,8 +103,8 @@ def found(outcome: Outcome, grid: np.ndarray, full_cost: float) -> list[float]:
 
 def compare(make: Callable[[int], pd.DataFrame], workers: int, orders: int) -> dict[str, np.ndarray]:
     """Scheduler -> (orders, budgets + 2): what was found at each budget, the cost in per cent, finished trials."""
-    steps = int(make(0)["step"].max())
-    rows: dict[str, list[list[float]]] = {name: [] for name in schedulers(steps)}
+    grace, steps = (int(step) for step in (make(0)["step"].min(), make(0)["step"].max()))
+    rows: dict[str, list[list[float]]] = {name: [] for name in schedulers(grace, steps)}
     for seed in range(orders):
         table = make(seed)
         reports: dict[str, list[dict[str, Any]]] = {}
@@ -112,7 +114,7 @@ def compare(make: Callable[[int], pd.DataFrame], workers: int, orders: int) -> d
         generator = np.random.default_rng(seed)
         order, slowness = [*generator.permutation(sorted(reports))], np.exp(generator.normal(0, 0.05, len(reports)))
         full = simulate(reports, order, FIFOScheduler(), slowness, workers).cost
-        for name, scheduler in schedulers(steps).items():
+        for name, scheduler in schedulers(grace, steps).items():
             outcome = simulate(reports, order, scheduler(seed), slowness, workers)
             used = [100 * outcome.cost / full, float(len(outcome.ends))]
             rows[name].append(found(outcome, grid, full) + used)
@@ -140,9 +142,8 @@ def main() -> None:
         "made, MIG early": lambda seed: made_curves(seed, late=False),
         "made, MIG late": lambda seed: made_curves(seed, late=True),
     }
-    if RECORDED.exists():
-        recorded = pd.read_parquet(RECORDED)
-        sources = {"recorded": lambda seed: recorded} | sources
+    published, recorded = finished_curves(RESULTS), pd.read_parquet(RECORDED)
+    sources = {"results/": lambda seed: published, "recorded": lambda seed: recorded} | sources
     for source, make in sources.items():
         trials = make(0)["trial_id"].nunique()
         for workers in arguments.workers:
