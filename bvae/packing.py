@@ -19,11 +19,11 @@ from torch.func import functional_call, vmap
 
 from bvae import objective
 from bvae.batches import load_images
-from bvae.checkpoint import Checkpoint, restore_moments
+from bvae.checkpoint import Checkpoint
 from bvae.config import TrialConfig
 from bvae.data import ImageStore
 from bvae.model import VAE
-from bvae.training import NonFiniteLoss, Run, TrainReport, begin, train
+from bvae.training import NonFiniteLoss, Run, TrainReport, adam_of, begin, train
 
 ALIKE = ("architecture", "latent_dim", "channels", "batch_size", "steps")  # in the trials of a pack
 
@@ -62,12 +62,7 @@ def train_packed(
     device = torch.device(device)
     points: Sequence[Checkpoint | None] = resume or [None for _ in configs]
     runs = [begin(config, store, point, device) for config, point in zip(configs, points, strict=True)]
-    optimizer = torch.optim.Adam(
-        [{"params": list(run.vae.parameters()), "lr": run.vae.config.learning_rate} for run in runs], fused=True
-    )
-    for run, point in zip(runs, points, strict=True):
-        if point:
-            restore_moments(optimizer, run.vae, point)
+    optimizer = adam_of(runs, points)
     live, outcomes = dict(enumerate(runs)), dict[int, TrainReport | NonFiniteLoss]()
     for stop in runs[0].stops(report_at):
         started, done = time.perf_counter(), next(iter(live.values())).done

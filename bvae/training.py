@@ -100,9 +100,7 @@ def train(
         NonFiniteLoss: the loss became NaN or infinite; nothing is yielded for that step.
     """
     run = begin(config, store, resume, torch.device(device))
-    optimizer = torch.optim.Adam(run.vae.parameters(), lr=config.learning_rate, fused=True)
-    if resume:
-        restore_moments(optimizer, run.vae, resume)
+    optimizer = adam_of([run], [resume])
     for stop in run.stops(report_at):
         started = time.perf_counter()
         sums = torch.zeros(3, dtype=torch.float64, device=device)
@@ -139,8 +137,24 @@ class Run:
         return TrainReport(step, self.vae, likelihood, rate, self.seconds, optimizer, self.noise)
 
 
+def adam_of(runs: Sequence[Run], resume: Sequence[Checkpoint | None]) -> torch.optim.Adam:
+    """One Adam for the weights of trials, each with its own settings and, after a checkpoint, its moments."""
+    groups = [
+        {
+            "params": list(run.vae.parameters()),
+            "lr": run.vae.config.learning_rate,
+        }
+        for run in runs
+    ]
+    optimizer = torch.optim.Adam(groups, fused=True)
+    for run, point in zip(runs, resume, strict=True):
+        if point:
+            restore_moments(optimizer, run.vae, point)
+    return optimizer
+
+
 def begin(config: TrialConfig, store: ImageStore, resume: Checkpoint | None, device: torch.device) -> Run:
-    """A trial before its next step: the first one, or that after a checkpoint. Adam's moments are the caller's.
+    """A trial before its next step: the first one, or that after a checkpoint.
 
     Raises:
         ValueError: as `train`.
