@@ -19,7 +19,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from analysis.columns import label
+from analysis.columns import column, label
 from analysis.events import ENDED
 from analysis.front import costs, front_scale, hypervolume, ideal_distance, layers, preferred
 from analysis.label_free import udr_scores
@@ -113,6 +113,9 @@ def rank(study: Study, draws: int = DRAWS, seed: int = 0) -> Ranking:
     means = bootstrap_means(samples, draws, seed)  # (draws, cells, metrics)
     with np.errstate(all="ignore"):
         low, high = np.quantile(means, (0.025, 0.975), axis=0)
+    # A draw moves a mean by the distances of the cell's seeds from it, also past what the score can be.
+    least, most = np.array([column(metric).bounds or (-np.inf, np.inf) for metric in metrics]).T
+    low, high = low.clip(least, most), high.clip(least, most)
     ends = {
         f"{metric}_{end}": of[:, i] for i, metric in enumerate(metrics) for end, of in (("low", low), ("high", high))
     }

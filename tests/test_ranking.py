@@ -41,6 +41,16 @@ def test_cells_are_means_over_seeds(four_cells: Ranking) -> None:
     assert cell["trial_ids"] == ["b1s0", "b1s1"]
 
 
+def test_an_interval_ends_where_the_score_does(tmp_path: Path) -> None:
+    trials = [
+        MadeTrial(f"s{seed}", seed=seed, reconstruction=20.0 + seed, mig=mig) for seed, mig in enumerate((0, 0, 0.3))
+    ]
+    cell = ranked(tmp_path / "study", trials).cells.iloc[0]
+    assert cell["mig_low"] == 0.0  # A draw of three poor seeds would be 0.1 − 0.12.
+    assert 0.2 < cell["mig_high"] < 0.4
+    assert cell["reconstruction_low"] < 20.5 < 21.5 < cell["reconstruction_high"]
+
+
 def test_the_front_then_the_knee_then_the_rest(four_cells: Ranking) -> None:
     assert four_cells.cells["beta"].iloc[0] == 2.0  # Gives up the least of both.
     assert sorted(four_cells.front["beta"]) == [1.0, 2.0, 8.0]
