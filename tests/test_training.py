@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from bvae import checkpoint, data, objective
-from bvae.batches import image_order, load_images, mean_intensity
+from bvae.batches import _rows_on, image_order, load_images, mean_intensity, unpacked
 from bvae.config import TrialConfig
 from bvae.training import NonFiniteLoss, encode, evaluate, train
 
@@ -135,6 +135,15 @@ def test_images_are_scaled_to_one(tmp_path):
     assert loaded.amin(dim=(0, 2, 3)).tolist() == loaded.amax(dim=(0, 2, 3)).tolist() == [0.0, 1.0, 0.0]
     [report] = train(replace(CONFIG, channels=3), store, [2])
     assert math.isfinite(report.train.loss)
+
+
+def test_rows_are_unpacked_where_they_are_as_the_store_unpacks_them(small_store, tmp_path):
+    colours = np.random.default_rng(0).integers(0, 256, (20, 3, 64, 64), np.uint8)
+    np.savez(tmp_path / "rgb.npz", images=colours, factors=np.zeros((20, 1), int), factor_names=["none"])
+    for store in (small_store, data.load(tmp_path / "rgb.npz")):
+        indices = np.array([7, 0, 19, 7])
+        rows = _rows_on(store, torch.device("cpu"))[torch.from_numpy(indices)]
+        assert torch.equal(unpacked(rows, store), torch.from_numpy(store.images(indices)))
 
 
 def test_encode_and_evaluate_agree_with_one_pass(small_store):
