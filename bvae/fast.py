@@ -17,7 +17,7 @@ from torch.nn import functional
 from bvae.model import VAE, Posterior
 
 # From glibc's malloc.h.
-M_TRIM_THRESHOLD, M_TOP_PAD, M_MMAP_MAX, M_ARENA_MAX = -1, -2, -4, -8
+M_TRIM_THRESHOLD, M_TOP_PAD, M_MMAP_MAX = -1, -2, -4
 
 
 def keep_freed_memory() -> None:
@@ -30,12 +30,15 @@ def keep_freed_memory() -> None:
         libc.mallopt(M_MMAP_MAX, 0)
         libc.mallopt(M_TRIM_THRESHOLD, 2**31 - 1)
         libc.mallopt(M_TOP_PAD, 64 * 2**20)
-        libc.mallopt(M_ARENA_MAX, 1)  # Else each new thread keeps a heap of its own: 2 GB after ten trials.
 
 
 def give_freed_memory_back() -> None:
-    """Once, all that is free: what comes between gradient steps, as scoring does, may take several times their memory,
-    in pieces that they have no use for."""
+    """Once, all that is free.
+
+    What comes between gradient steps, as scoring does, may take several times their memory, in pieces that they have no
+    use for; and each trial of a worker is a new thread, whose heap the next one may not find. malloc's own limit of
+    heaps comes too late for Ray's workers, which have more from the start.
+    """
     if (libc := _malloc()) is not None:
         libc.malloc_trim(0)
 

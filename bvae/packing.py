@@ -38,7 +38,7 @@ def train_packed(
     """Train a pack of VAEs and yield a list (K,) at each step in `report_at`: what `train` yields or raises, for each.
 
     The seconds of a report are a trial's share of the pack's. A trial whose loss is no longer finite trains no further;
-    the others don't notice.
+    the others don't notice. A pack of one is trained by `train` itself.
 
     Args:
         configs: the trials; alike in `ALIKE`, with any seeds, objectives, β and learning rates.
@@ -46,8 +46,6 @@ def train_packed(
         report_at: steps (1-based) at which to yield; others are passed without stopping.
         resume: go on after these checkpoints, one a trial, all of one step.
         device: where to train; never guessed.
-
-    A pack of one is trained by `train` itself.
 
     Raises:
         ValueError: there is no config, they are not alike, their channels are not those of `store`, or `resume` does
