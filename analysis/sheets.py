@@ -62,7 +62,7 @@ def write_portraits(
         DataError: the images can't be read, or are not the study's.
         CacheError: the image cache can't be written.
     """
-    from bvae.fast import keep_freed_memory
+    from bvae.memory import keep_freed_memory
 
     trials = best_trials(ranking, max(gifs, sheets))
     _remove_ranks_after(report / "gif", min(gifs, len(trials)))

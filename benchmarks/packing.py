@@ -19,7 +19,7 @@ import torch
 from benchmarks.training import flops_per_image
 from bvae.config import ARCHITECTURES, TrialConfig
 from bvae.data import load
-from bvae.fast import keep_freed_memory
+from bvae.memory import keep_freed_memory
 from bvae.packing import train_packed
 from bvae.training import train
 

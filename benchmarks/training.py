@@ -35,7 +35,7 @@ from torch.utils.flop_counter import FlopCounterMode
 from benchmarks.plain_training import plain_steps
 from bvae.config import ARCHITECTURES, TrialConfig
 from bvae.data import ImageStore, load
-from bvae.fast import keep_freed_memory
+from bvae.memory import keep_freed_memory
 from bvae.model import VAE
 from bvae.training import train
 

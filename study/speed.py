@@ -16,7 +16,7 @@ import torch
 
 from bvae.config import TrialConfig
 from bvae.data import ImageStore, load
-from bvae.fast import keep_freed_memory
+from bvae.memory import keep_freed_memory
 from bvae.training import train
 from study.scoring import measure, scored_indices
 from study.space import Settings

@@ -19,7 +19,7 @@ from analysis.codes import CODES_FILE, Codes, write_codes
 from analysis.storage import Folder, on_storage
 from bvae import checkpoint, data
 from bvae.config import TrialConfig
-from bvae.fast import give_freed_memory_back, keep_freed_memory
+from bvae.memory import give_freed_memory_back, keep_freed_memory
 from bvae.packing import train_packed
 from bvae.training import NonFiniteLoss, TrainReport
 from study.packs import judged, members_of

@@ -1,8 +1,5 @@
 """The fast ways agree with the model, which is their specification, and a run of them with the plain loop."""
 
-import subprocess
-import sys
-
 import pytest
 import torch
 
@@ -26,48 +23,6 @@ def batch(channels=1, dtype=torch.float64, seed=0):
     draw = torch.Generator().manual_seed(seed)
     images = (torch.rand(16, channels, 64, 64, generator=draw) < 0.2).to(dtype)
     return images, torch.randn(16, 4, generator=draw, dtype=dtype)
-
-
-MEMORY = """
-import threading
-import torch
-from bvae.fast import give_freed_memory_back, keep_freed_memory
-
-def own():
-    lines = open("/proc/self/status").read().splitlines()
-    return next(int(line.split()[1]) for line in lines if line.startswith("RssAnon")) // 1024
-
-def trial():
-    keep_freed_memory()
-    held, between = [], []
-    for _ in range(300):  # 300 MB in pieces of 1 MB, with something that stays between them
-        held.append(torch.ones(2**18))
-        between.append(torch.ones(64))
-    kept.extend(between)
-    seen.append(own())
-
-kept, seen, over = [], [], threading.Event()
-for _ in range(20):  # As in Ray's workers, each with a heap of its own, before the first trial begins.
-    threading.Thread(target=lambda: (torch.ones(64), over.wait())).start()
-before = own()
-for _ in range(3):
-    thread = threading.Thread(target=trial)
-    thread.start()
-    thread.join()
-after = own()
-give_freed_memory_back()
-print(seen[0] - before, after - before, own() - before)
-over.set()
-"""
-
-
-@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="elsewhere nothing is kept, and nothing given back")
-def test_freed_memory_is_kept_until_it_is_given_back():
-    done = subprocess.run([sys.executable, "-c", MEMORY], capture_output=True, text=True, check=True)
-    most, kept, rest = map(int, done.stdout.split())
-    assert most >= 300
-    assert kept > 250
-    assert rest < 50
 
 
 @ALL
@@ -100,9 +55,8 @@ def test_other_convolutions_are_left_to_torch(unlike):
 @ALL
 def test_without_gradients_too(architecture):
     plain, ours = models(architecture, dtype=torch.float32)
-    images, z = batch(dtype=torch.float32)
+    _, z = batch(dtype=torch.float32)
     with torch.no_grad():
-        torch.testing.assert_close(fast.encode(ours, images), plain.encode(images), rtol=1e-4, atol=1e-4)
         torch.testing.assert_close(fast.decode(ours, z), plain.decode(z), rtol=1e-4, atol=1e-4)
 
 
