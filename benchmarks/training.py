@@ -1,6 +1,7 @@
 """Training of this project against a plain loop (benchmarks/plain_training.py), measured in one run.
 
-    python -m benchmarks.training [--architectures burgess conv256] [--rounds 6] [--steps 4] [--device cuda]
+    python -m benchmarks.training [--architectures burgess conv256] [--precision bf16] [--rounds 6] [--steps 4]
+        [--device cuda]
 
 Each loop runs in processes of its own, which take turns: this project alone, the plain loop alone, then two processes
 of each side by side, and again. Both have the same network, batch size, images and number of threads. The best round
@@ -8,8 +9,10 @@ counts, because what else runs on the machine can only slow a round down; images
 (wall) and by processor time (cpu), which a loaded machine disturbs less.
 
 FLOP/s count what the layers need when they are computed plainly, and are compared with a product of two 1024 × 1024
-matrices in the same processes. Memory is that of a trial's process: PSS shares the image cache among those that map
-it, USS is the process' own, what each further trial takes.
+matrices of the same precision in the same processes. The plain loop's precision is always float32.
+
+Memory is that of a trial's process: PSS shares the image cache among those that map it, USS is the process' own, what
+each further trial takes.
 
 On a GPU the plain loop's processor time says nothing; look at the clock there.
 """
@@ -17,6 +20,7 @@ On a GPU the plain loop's processor time says nothing; look at the clock there.
 from __future__ import annotations
 
 import argparse
+import itertools
 import multiprocessing
 import os
 import subprocess
@@ -33,13 +37,14 @@ import torch
 from torch.utils.flop_counter import FlopCounterMode
 
 from benchmarks.plain_training import plain_steps
-from bvae.config import ARCHITECTURES, TrialConfig
+from bvae.config import ARCHITECTURES, PRECISIONS, TrialConfig
 from bvae.data import ImageStore, load
 from bvae.memory import keep_freed_memory
 from bvae.model import VAE
 from bvae.training import train
 
 PLAIN_IMAGES = 65_536  # unpacked by the plain loop: with all of them it would hold 3 GB for the same speed
+DTYPES = {"float32": torch.float32, "bf16": torch.bfloat16}
 FIRST_STEP = """
 import study.trainable, torch
 from bvae import data, training
@@ -71,7 +76,7 @@ def work(connection: Connection, side: str, config: TrialConfig, threads: int, d
     else:
         keep_freed_memory()
         steps = own_steps(config, store, device)
-    matrix = torch.rand(1024, 1024, device=device)
+    matrix = torch.rand(1024, 1024, device=device, dtype=DTYPES[config.precision])
     actions: dict[str, Callable[[], object]] = {"step": lambda: next(steps), "matmul": lambda: matrix @ matrix}
     while (order := connection.recv()) is not None:
         action, times = order
@@ -156,9 +161,8 @@ def seconds_to_first_step(architecture: str, threads: int, device: str, times: i
     return Turn(min(t.wall for t in turns), min(t.cpu for t in turns))
 
 
-def measure(architecture: str, rounds: int, steps: int, threads: int, device: str) -> None:
-    """Print an architecture's part of the table."""
-    config = TrialConfig(architecture=architecture, steps=100_000)
+def measure(config: TrialConfig, rounds: int, steps: int, threads: int, device: str) -> None:
+    """Print an architecture's part of the table, in one precision."""
     pairs = {side: Pair(side, config, threads, device) for side in ("ours", "plain")}
     turns: dict[tuple[str, int], list[list[Turn]]] = {(side, n): [] for n in (1, 2) for side in pairs}
     products: list[list[Turn]] = []
@@ -176,15 +180,13 @@ def measure(architecture: str, rounds: int, steps: int, threads: int, device: st
         for k, clock in enumerate(("wall", "cpu")):
             ours, plain = rates["ours"][k], rates["plain"][k]
             share = ours * flops_per_image(config) / processes / peak
-            print(
-                f"{architecture:10}{processes:>3} {clock:5}{ours:10.0f}{plain:10.0f}{ours / plain:8.2f}{share:9.0%}",
-                flush=True,
-            )
+            name = f"{config.architecture:10}{config.precision:8}"
+            print(f"{name}{processes:>3} {clock:5}{ours:10.0f}{plain:10.0f}{ours / plain:8.2f}{share:9.0%}", flush=True)
     alone, second = pairs["ours"].memory()
     print(f"{'':10} PSS of two trials {alone[0] + second[0]:.0f} MB; each further trial {second[1]:.0f} MB (USS)")
     for pair in pairs.values():
         pair.close()
-    first = seconds_to_first_step(architecture, threads, device, 2)
+    first = seconds_to_first_step(config.architecture, threads, device, 2)
     print(f"{'':10} first step of a fresh process after {first.wall:.1f} s, {first.cpu:.1f} s of processor time")
 
 
@@ -192,6 +194,7 @@ def main() -> None:
     """Print the table."""
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0] if __doc__ else None)
     parser.add_argument("--architectures", nargs="+", choices=ARCHITECTURES, default=ARCHITECTURES)
+    parser.add_argument("--precision", nargs="+", choices=PRECISIONS, default=PRECISIONS)
     parser.add_argument("--rounds", type=int, default=6)
     parser.add_argument("--steps", type=int, default=4, help="gradient steps of 64 images in a turn")
     parser.add_argument("--threads", type=int, default=1, help="CPU threads of each process")
@@ -199,9 +202,10 @@ def main() -> None:
     options = parser.parse_args()
     for device in options.device:
         print(f"{device}: {torch.__version__}, batches of 64, {options.threads} thread(s) a process; images/s")
-        print(f"{'':10}{'processes':>9}{'ours':>10}{'plain':>10}{'ratio':>8}{'of peak':>9}")
-        for architecture in options.architectures:
-            measure(architecture, options.rounds, options.steps, options.threads, device)
+        print(f"{'':18}{'processes':>9}{'ours':>10}{'plain':>10}{'ratio':>8}{'of peak':>9}")
+        for architecture, precision in itertools.product(options.architectures, options.precision):
+            config = TrialConfig(architecture=architecture, precision=precision, steps=100_000)
+            measure(config, options.rounds, options.steps, options.threads, device)
 
 
 if __name__ == "__main__":

@@ -11,6 +11,7 @@ from typing import Any, NoReturn
 ARCHITECTURES = ("conv256", "burgess", "locatello", "mlp")
 OBJECTIVES = ("beta", "capacity")
 SPLITS = ("holdout", "none")
+PRECISIONS = ("float32", "bf16")
 
 
 class UserError(ValueError):
@@ -34,6 +35,8 @@ class TrialConfig:
         learning_rate: of Adam with β1 = 0.9, β2 = 0.999, ε = 1e-8.
         batch_size: images per step.
         steps: gradient steps in all.
+        precision: of the products in a gradient step: "float32", or "bf16" (the layers multiply bfloat16
+            numbers; weights, loss and Adam stay in float32). What is scored is always computed in float32.
         warmup_steps: β rises linearly from 0 and has its full value from this step on.
         capacity: C's final value in nats per image (capacity objective, Burgess et al. 2018).
         capacity_steps: C rises linearly from 0 and has its final value from this step on.
@@ -53,6 +56,7 @@ class TrialConfig:
     learning_rate: float = 5e-4
     batch_size: int = 64
     steps: int = 10_000
+    precision: str = "float32"
     warmup_steps: int = 0
     capacity: float = 25.0
     capacity_steps: int = 100_000
@@ -78,7 +82,12 @@ class TrialConfig:
             if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 < value < math.inf:
                 _reject(name, value, "a finite number above 0")
             object.__setattr__(self, name, float(value))  # 4 and 4.0 are one trial.
-        for name, choices in (("architecture", ARCHITECTURES), ("objective", OBJECTIVES), ("split", SPLITS)):
+        for name, choices in (
+            ("architecture", ARCHITECTURES),
+            ("objective", OBJECTIVES),
+            ("precision", PRECISIONS),
+            ("split", SPLITS),
+        ):
             if getattr(self, name) not in choices:
                 _reject(name, getattr(self, name), "one of " + ", ".join(choices))
         if self.channels not in (1, 3):

@@ -29,14 +29,23 @@ def decode(vae: VAE, z: Tensor) -> Tensor:
 
 
 def forward(vae: VAE, images: Tensor, noise: Tensor) -> tuple[Posterior, Tensor]:
-    """As `vae(images, noise)`."""
-    body = _run(vae.encoder.body, images.to(vae.dtype))
-    posterior = Posterior(*vae.encoder.head(body).chunk(2, dim=1))
-    return posterior, decode(vae, posterior.sample(noise))
+    """As `vae(images, noise)`, in the precision of its config; posterior and logits have that of its weights."""
+    with multiplied_in(vae.config.precision, images.device):
+        body = _run(vae.encoder.body, images.to(vae.dtype))
+    posterior = Posterior(*vae.encoder.head(body.to(vae.dtype)).chunk(2, dim=1))
+    with multiplied_in(vae.config.precision, images.device):
+        return posterior, decode(vae, posterior.sample(noise)).to(vae.dtype)
+
+
+def multiplied_in(precision: str, device: torch.device) -> torch.autocast:
+    """torch's mixed precision where `precision` (a TrialConfig's) asks for it."""
+    return torch.autocast(device.type, torch.bfloat16, enabled=precision == "bf16")
 
 
 def _run(layers: nn.Sequential, x: Tensor) -> Tensor:
     """As `layers(x)`."""
+    if torch.is_autocast_enabled(x.device.type):
+        x = x.to(torch.get_autocast_dtype(x.device.type))
     for layer in layers:
         if x.device.type != "cpu":
             x = layer(x)
@@ -64,6 +73,7 @@ class _Convolution(Function):
 
     @staticmethod
     def forward(ctx: Any, images: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
+        weight = weight.to(images.dtype)
         ctx.save_for_backward(images, weight)
         return functional.conv2d(images, weight, bias, stride=2, padding=1)
 
@@ -82,6 +92,7 @@ class _Transposed(Function):
 
     @staticmethod
     def forward(ctx: Any, images: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
+        weight = weight.to(images.dtype)
         ctx.save_for_backward(images, weight)
         return functional.conv_transpose2d(images, weight, bias, stride=2, padding=1)
 
@@ -97,12 +108,12 @@ class _ThinConvolution(Function):
 
     @staticmethod
     def forward(ctx: Any, images: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
-        planes = _planes(images)
+        planes, weight = _planes(images), weight.to(images.dtype)
         ctx.save_for_backward(planes, weight)
         count, _, height, width = images.shape
         shape = (count, len(weight), height // 2, width // 2)
         result = torch.empty(shape, dtype=images.dtype, memory_format=torch.channels_last)
-        torch.addmm(bias, planes.t(), weight.flatten(1).t(), out=_pixels(result))
+        torch.addmm(bias.to(images.dtype), planes.t(), weight.flatten(1).t(), out=_pixels(result))
         return result
 
     @staticmethod
@@ -117,13 +128,15 @@ class _ThinTransposed(Function):
 
     @staticmethod
     def forward(ctx: Any, images: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
+        weight = weight.to(images.dtype)
         ctx.save_for_backward(images, weight)
-        return _sums(weight.flatten(1).t() @ _pixels(images).t(), images).add_(bias[:, None, None])
+        planes = weight.flatten(1).t() @ _pixels(images).t()
+        return _sums(planes.to(bias.dtype), images).add_(bias[:, None, None])
 
     @staticmethod
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         images, weight = ctx.saved_tensors
-        planes = _planes(gradient)
+        planes = _planes(gradient.to(images.dtype))
         to_images = torch.empty_like(images, memory_format=torch.channels_last)
         torch.mm(planes.t(), weight.flatten(1).t(), out=_pixels(to_images))
         return to_images, (planes @ _pixels(images)).t().reshape_as(weight), gradient.sum(dim=(0, 2, 3))

@@ -22,10 +22,11 @@ from bvae.batches import load_images
 from bvae.checkpoint import Checkpoint
 from bvae.config import TrialConfig
 from bvae.data import ImageStore
-from bvae.model import VAE
+from bvae.fast import multiplied_in
+from bvae.model import VAE, Posterior
 from bvae.training import NonFiniteLoss, Run, TrainReport, adam_of, begin, train
 
-ALIKE = ("architecture", "latent_dim", "channels", "batch_size", "steps")  # in the trials of a pack
+ALIKE = ("architecture", "latent_dim", "channels", "batch_size", "steps", "precision")  # in the trials of a pack
 
 
 def train_packed(
@@ -130,7 +131,9 @@ def _likelihoods(vaes: Sequence[VAE], images: Tensor, noise: Tensor) -> tuple[Te
     weights = {name: torch.stack([own[name] for own in parameters]) for name in parameters[0]}
 
     def one(weights: dict[str, Tensor], images: Tensor, noise: Tensor) -> tuple[Tensor, Tensor]:
-        posterior, logits = functional_call(vaes[0], weights, (images, noise))
-        return objective.reconstruction(logits, images), objective.kl_per_latent(posterior).sum()
+        with multiplied_in(vaes[0].config.precision, images.device):
+            (mean, logvar), logits = functional_call(vaes[0], weights, (images, noise))
+        posterior = Posterior(mean.to(noise.dtype), logvar.to(noise.dtype))
+        return objective.reconstruction(logits.to(noise.dtype), images), objective.kl_per_latent(posterior).sum()
 
     return vmap(one)(weights, images, noise)
