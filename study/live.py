@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections import Counter
-from collections.abc import Sequence
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -25,9 +25,10 @@ SHOWN = 8  # rows of running trials, and of the front, at the most
 
 @dataclass
 class TrialState:
-    """What the view knows of one trial."""
+    """What the view knows of one trial; `title` tells it from the others, beside latent size and seed."""
 
     config: TrialConfig
+    title: str
     status: str = "waiting"
     step: int = 0
     metrics: dict[str, Any] = field(default_factory=dict)
@@ -56,7 +57,8 @@ class View:
     ) -> None:
         self.name, self.rungs, self.console = name, list(rungs), console
         self._reduction_factor, self._objectives = reduction_factor, objectives
-        self.trials = {trial: TrialState(config) for trial, config in plan.items()}
+        varied = _varied(plan.values())
+        self.trials = {trial: TrialState(config, _title(config, varied)) for trial, config in plan.items()}
         self._started = time.monotonic()
         self._done_before = 0
         self._rest_until = 0.0
@@ -147,7 +149,8 @@ class View:
         trial = self.trials.get(event["trial_id"])
         if trial is None or event["event"] == "checkpoint":
             return None
-        what = f"{_title(trial.config)}  step {trial.step:,}/{trial.config.steps:,}"
+        names = f"{trial.title:<7} latents {trial.config.latent_dim:<3d} seed {trial.config.seed}"
+        what = f"{names}  step {trial.step:,}/{trial.config.steps:,}"
         if event["event"] == "trial_started":
             again = f" again from step {event['resumed_step']:,}" if event["resumed_step"] else ""
             return f"{what}  started{again} on {event['lane'] or event['device']}"
@@ -167,7 +170,7 @@ class View:
             passed = sum(rung <= trial.step for rung in self.rungs)
             metrics = (("images_per_second", 0), ("reconstruction", 2), ("kl", 2), ("mig", 3))
             table.add_row(
-                *_names(trial.config),
+                *_names(trial),
                 f"{trial.step:,}",
                 f"{passed}/{len(self.rungs)}",
                 *(_number(trial.metrics.get(name), digits) for name, digits in metrics),
@@ -189,7 +192,7 @@ class View:
                 shown = (
                     _number(trial.metrics[name], 3 if abs(trial.metrics[name]) < 2 else 1) for name in self._objectives
                 )
-                table.add_row(*_names(trial.config), f"{trial.step:,}", *shown)
+                table.add_row(*_names(trial), f"{trial.step:,}", *shown)
         return table
 
     def _clock(self) -> str:
@@ -198,18 +201,30 @@ class View:
 
 def _trials_table(title: str, *columns: str) -> Table:
     table = Table(box=None, pad_edge=False, header_style="dim")
-    table.add_column(title, no_wrap=True)
+    table.add_column(title)  # The only one that may wrap: it grows with the settings that vary.
     for column in ("latents", "seed", *columns):
         table.add_column(column, justify="right", no_wrap=True)
     return table
 
 
-def _names(config: TrialConfig) -> tuple[str, str, str]:
-    return f"β {config.beta:g}", str(config.latent_dim), str(config.seed)
+def _names(trial: TrialState) -> tuple[str, str, str]:
+    return trial.title, str(trial.config.latent_dim), str(trial.config.seed)
 
 
-def _title(config: TrialConfig) -> str:
-    return f"β {config.beta:<5g} latents {config.latent_dim:<3d} seed {config.seed}"
+def _varied(configs: Iterable[TrialConfig]) -> list[str]:
+    """The settings in which the trials of a study differ, besides those that always have their place."""
+    values = defaultdict[str, set[Any]](set)
+    for config in configs:
+        for name, value in vars(config).items():
+            values[name].add(value)
+    return [name for name in values if len(values[name]) > 1 and name not in ("beta", "latent_dim", "seed")]
+
+
+def _title(config: TrialConfig, varied: Sequence[str]) -> str:
+    """As "β 4", "β 4 bf16" or "β 4 learning_rate 0.001"."""
+    values = {name: getattr(config, name) for name in varied}
+    others = (value if isinstance(value, str) else f"{name} {value:g}" for name, value in values.items())
+    return " ".join((f"β {config.beta:g}", *others))
 
 
 def _number(value: float | None, digits: int = 2) -> str:

@@ -30,6 +30,7 @@ def test_the_names_are_those_of_the_registries():
         ("architecture", "resnet"),
         ("objective", "gan"),
         ("split", "half"),
+        ("precision", "fp8"),
         ("channels", 2),
     ],
 )

@@ -18,9 +18,9 @@ def events(trial, step, reconstruction, mig):
     return [started, event("report", trial, step=step, metrics=metrics)]
 
 
-def view(width=80, terminal=False):
+def view(width=80, terminal=False, plan=PLAN):
     console = Console(file=io.StringIO(), width=width, force_terminal=terminal, color_system=None)
-    return View("s", PLAN, [100, 300], 3, OBJECTIVES, console)
+    return View("s", plan, [100, 300], 3, OBJECTIVES, console)
 
 
 def shown(view):
@@ -47,6 +47,18 @@ def test_the_live_view_counts_ranks_and_fits_80_columns():
     assert "β 4" not in front
     assert max(map(len, text.splitlines())) <= 80
     assert "…" not in text
+
+
+def test_trials_that_differ_in_another_setting_are_told_apart():
+    settings = [(precision, rate) for precision in ("float32", "bf16") for rate in (0.001, 0.0001)]
+    configs = [TrialConfig(beta=4, steps=900, precision=precision, learning_rate=rate) for precision, rate in settings]
+    v = view(width=200, plan={f"t{i}": config for i, config in enumerate(configs)})
+    v.show([*events("t0", 300, 120.25, 0.1), *events("t3", 100, 130, 0.2)])
+    for name in ("β 4 learning_rate 0.001 float32 ", "β 4 learning_rate 0.0001 bf16 "):
+        assert name in v.console.file.getvalue()
+        assert name in shown(v)
+    assert max(map(len, shown(v).splitlines())) <= 80
+    assert "…" not in shown(v)
 
 
 def test_lines_are_printed_where_there_is_no_terminal():

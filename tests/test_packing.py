@@ -58,6 +58,16 @@ def test_each_trial_of_a_pack_is_what_it_is_alone(small_store, architecture):
     assert steps == 3
 
 
+def test_in_bf16_a_pack_trains_as_each_trial_does(small_store):
+    torch.set_default_dtype(torch.float32)
+    configs = [replace(config, precision="bf16") for config in UNLIKE]
+    for config, packed in zip(configs, next(train_packed(configs, small_store, [3])), strict=True):
+        [alone] = train(config, small_store, [3])
+        [full] = train(replace(config, precision="float32"), small_store, [3])
+        assert list(packed.train) == pytest.approx(list(alone.train), rel=5e-3, abs=1e-3)
+        assert list(packed.train) != pytest.approx(list(full.train), rel=1e-6)
+
+
 def test_in_float32_a_step_of_a_pack_is_that_of_each_trial_up_to_rounding(small_store):
     torch.set_default_dtype(torch.float32)
     for config, packed in zip(UNLIKE, next(train_packed(UNLIKE, small_store, [1])), strict=True):

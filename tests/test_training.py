@@ -22,9 +22,9 @@ def one_thread():
 
 
 @pytest.mark.parametrize("architecture", ["burgess", "conv256", "locatello", "mlp"])
-@pytest.mark.parametrize("stop", [1, 5, 11])
-def test_going_on_equals_never_having_stopped_bit_for_bit(small_store, tmp_path, architecture, stop):
-    config = replace(CONFIG, architecture=architecture)
+@pytest.mark.parametrize(("stop", "precision"), [(1, "float32"), (5, "float32"), (11, "float32"), (5, "bf16")])
+def test_going_on_equals_never_having_stopped_bit_for_bit(small_store, tmp_path, architecture, stop, precision):
+    config = replace(CONFIG, architecture=architecture, precision=precision)
     [straight] = train(config, small_store, [12])
     [first] = train(config, small_store, [stop])
     checkpoint.save(tmp_path / "stop.safetensors", first.checkpoint())
@@ -33,6 +33,7 @@ def test_going_on_equals_never_having_stopped_bit_for_bit(small_store, tmp_path,
     assert actual.step == 12
     assert torch.equal(expected.noise_state, actual.noise_state)
     for name in expected.weights:
+        assert expected.weights[name].dtype == torch.float32
         assert torch.equal(expected.weights[name], actual.weights[name]), name
     for name in expected.moments:
         assert torch.equal(expected.moments[name], actual.moments[name]), name
