@@ -6,7 +6,6 @@ import os
 from collections.abc import Sequence
 from dataclasses import asdict
 from types import SimpleNamespace
-from typing import Any
 
 import numpy as np
 from ray.tune.schedulers import FIFOScheduler
@@ -19,8 +18,8 @@ from study.live import duration
 from study.packs import grouped
 from study.rehearsal import Reports, rehearse
 from study.schedulers import RecordedScheduler
-from study.space import Settings, trial_id
-from study.speed import probe
+from study.space import Settings, trial_id, varying
+from study.speed import probe, slow_bf16
 
 
 def print_plan(
@@ -36,11 +35,13 @@ def print_plan(
 ) -> None:
     """Print what would be run, and the time it would take on this machine's CPUs."""
     console.print(f"{len(trials)} trials of up to {settings.steps:,} steps on {len(store):,} images of {store.name}")
-    for name, values in _varying(trials).items():
+    for name, values in varying(trials).items():
         shown = (f"{value:g}" if isinstance(value, float) else str(value) for value in values)
         console.print(f"  {name}: {', '.join(shown)}", highlight=False)
     rungs = scheduler.rungs if scheduler else []
     console.print(f"  rungs at steps {', '.join(f'{rung:,}' for rung in rungs) or 'none'}", highlight=False)
+    if note := slow_bf16(settings):
+        console.print(note, highlight=False)
     console.print("Measuring the speed of this machine ...")
     named = {trial_id(config): config for config in trials}
     packs = list(grouped(list(named), named, settings.pack, {}).values())
@@ -87,12 +88,3 @@ def rehearsed(
         made.append(Reports(trial, [values | {"step": at} for at in steps], step))
     ends = rehearse(made, lanes, scheduler or FIFOScheduler(), final)
     return sum(end.finished for end in ends), max(end.ended for end in ends)
-
-
-def _varying(trials: Sequence[TrialConfig]) -> dict[str, list[Any]]:
-    """The settings in which the trials differ, and the three of every study, with the values they take."""
-    values: dict[str, set[Any]] = {}
-    for config in trials:
-        for key, value in asdict(config).items():
-            values.setdefault(key, set()).add(value)
-    return {key: sorted(seen) for key, seen in values.items() if len(seen) > 1 or key in ("beta", "latent_dim", "seed")}

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections import Counter, defaultdict
-from collections.abc import Iterable, Sequence
+from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -17,6 +17,7 @@ from rich.text import Text
 from analysis.front import on_front
 from bvae.config import TrialConfig
 from study.decision import expected_steps
+from study.space import OF_EVERY_STUDY, varying
 
 REFRESH_SECONDS = 0.5
 SHARE = 0.05  # of the time that drawing may take: with thousands of trials it takes a tenth of a second
@@ -57,7 +58,7 @@ class View:
     ) -> None:
         self.name, self.rungs, self.console = name, list(rungs), console
         self._reduction_factor, self._objectives = reduction_factor, objectives
-        varied = _varied(plan.values())
+        varied = [name for name in varying(plan.values()) if name not in OF_EVERY_STUDY]
         self.trials = {trial: TrialState(config, _title(config, varied)) for trial, config in plan.items()}
         self._started = time.monotonic()
         self._done_before = 0
@@ -209,15 +210,6 @@ def _trials_table(title: str, *columns: str) -> Table:
 
 def _names(trial: TrialState) -> tuple[str, str, str]:
     return trial.title, str(trial.config.latent_dim), str(trial.config.seed)
-
-
-def _varied(configs: Iterable[TrialConfig]) -> list[str]:
-    """The settings in which the trials of a study differ, besides those that always have their place."""
-    values = defaultdict[str, set[Any]](set)
-    for config in configs:
-        for name, value in vars(config).items():
-            values[name].add(value)
-    return [name for name in values if len(values[name]) > 1 and name not in ("beta", "latent_dim", "seed")]
 
 
 def _title(config: TrialConfig, varied: Sequence[str]) -> str:

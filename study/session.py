@@ -36,6 +36,7 @@ from study.schedulers import RecordedScheduler, make_scheduler, name_of
 from study.scoring import check_scorable
 from study.sender import Sender, claimed
 from study.space import Settings, plan, trial_id
+from study.speed import slow_bf16
 from study.trainable import Assignment, run_trial
 from study.yardsticks import YardstickCallback, settle
 
@@ -143,6 +144,9 @@ def _chosen(options: Options, lanes: Sequence[Lane], console: Console) -> list[L
                 raise
             takes = " and ".join(f"{count:g} {kind}" for kind, count in lane.resources.items())
             console.print(f"No node has room yet for trials on the {lane.name} lane, of {takes} each.", highlight=False)
+    on_this_cpu = not options.address and any(not lane.gpus for lane in chosen)
+    if on_this_cpu and (note := slow_bf16(options.settings)):
+        console.print(note, highlight=False)
     return chosen
 
 

@@ -10,7 +10,8 @@ import hashlib
 import itertools
 import json
 import math
-from collections.abc import Iterator
+from collections import defaultdict
+from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass, fields
 from typing import Any, Literal
 
@@ -130,6 +131,7 @@ PRESETS = {
         split="none",
     ),
 }
+OF_EVERY_STUDY = ("beta", "latent_dim", "seed")
 AXES = tuple(f.name for f in fields(TrialConfig) if str(Settings.__annotations__.get(f.name, "")).startswith("tuple"))
 # What only says which trials there are, and changes nothing in one: a study may be extended in these.
 EXTENDABLE = (*AXES, "beta_range", "latent_dim_range", "learning_rate_range", "num_samples", "plan_seed")
@@ -180,6 +182,15 @@ def _samples(settings: Settings, generator: np.random.Generator) -> Iterator[dic
             else:  # Rounded, so that a person can type the value again.
                 cell[name] = float(f"{math.exp(generator.uniform(math.log(bounds[0]), math.log(bounds[1]))):.3g}")
         yield cell
+
+
+def varying(trials: Iterable[TrialConfig]) -> dict[str, list[Any]]:
+    """The settings in which trials differ, and the three of every study, with the values they take, in order."""
+    values = defaultdict[str, set[Any]](set)
+    for config in trials:
+        for name, value in vars(config).items():
+            values[name].add(value)
+    return {name: sorted(seen) for name, seen in values.items() if len(seen) > 1 or name in OF_EVERY_STUDY}
 
 
 def trial_id(config: TrialConfig) -> str:

@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from dataclasses import replace
 from itertools import pairwise
 from multiprocessing.synchronize import Semaphore
+from pathlib import Path
 from typing import NamedTuple
 
 import torch
@@ -25,6 +26,7 @@ PROBE_SECONDS = 4.0
 MOST_AT_ONCE = 8  # trials that train while the speed of one is measured
 COMPANY_SECONDS = 60.0  # until the others train; the measurement does without those that don't
 ENDLESS = 10**9  # steps
+CPUINFO = Path("/proc/cpuinfo")
 
 
 class Speed(NamedTuple):
@@ -62,6 +64,16 @@ def _measured(trial: TrialConfig, store: ImageStore, settings: Settings, threads
         return Speed(step, seconds_of[0], seconds_of[1] - seconds_of[0])
     finally:
         torch.set_num_threads(threads_before)
+
+
+def slow_bf16(settings: Settings) -> str | None:
+    """What to know where the products of bf16 are asked for and this machine's CPU is slow at them."""
+    if "bf16" not in settings.precision or not CPUINFO.exists():
+        return None
+    flags = {flag for line in CPUINFO.read_text().splitlines() if line.startswith("flags") for flag in line.split()}
+    if not flags or "amx_bf16" in flags:  # What is no x86 processor has no flags.
+        return None
+    return "precision is bf16, but this CPU has no AMX: steps take longer on it than in float32; leave it to GPUs."
 
 
 @contextmanager

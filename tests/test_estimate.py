@@ -4,6 +4,7 @@ from dataclasses import replace
 
 import pytest
 
+from study import speed
 from study.estimate import rehearsed
 from study.schedulers import make_scheduler
 from study.space import Settings, plan
@@ -42,3 +43,22 @@ def test_stopping_is_that_of_the_schedulers_own_options():
 
 def test_it_says_the_same_each_time():
     assert of(brackets=2) == of(brackets=2)
+
+
+@pytest.mark.parametrize(
+    ("cpuinfo", "precision", "says"),
+    [
+        ("model name\t: Old\nflags\t\t: fpu avx512f avx512_bf16\n", ("float32", "bf16"), True),
+        ("model name\t: Old\nflags\t\t: fpu avx512f avx512_bf16\n", ("float32",), False),
+        ("model name\t: New\nflags\t\t: fpu avx512f amx_bf16 amx_tile\n", ("bf16",), False),
+        ("Features\t: fp asimd bf16\n", ("bf16",), False),
+        (None, ("bf16",), False),
+    ],
+)
+def test_bf16_on_a_cpu_that_is_slow_at_it_is_said(monkeypatch, tmp_path, cpuinfo, precision, says):
+    if cpuinfo:
+        (tmp_path / "cpuinfo").write_text(cpuinfo)
+    monkeypatch.setattr(speed, "CPUINFO", tmp_path / "cpuinfo")
+    note = speed.slow_bf16(Settings(precision=precision))
+    assert (note is not None) == says
+    assert note is None or "precision is bf16, but this CPU has no AMX" in note

@@ -128,6 +128,16 @@ def test_a_dry_run_prints_the_plan_and_writes_nothing(tmp_path, capsys, small_np
     assert not (tmp_path / "runs").exists()
 
 
+def test_a_dry_run_says_where_bf16_is_slow(tmp_path, capsys, small_npz, monkeypatch):
+    (tmp_path / "cpuinfo").write_text("flags : avx2\n")
+    monkeypatch.setattr("study.speed.CPUINFO", tmp_path / "cpuinfo")
+    assert main(["--data", str(small_npz), *QUICK, "--precision", "float32", "bf16", "--dry-run"]) == 0
+    printed = " ".join(capsys.readouterr().out.split())
+    assert "36 trials" in printed
+    assert "precision: bf16, float32" in printed
+    assert "this CPU has no AMX" in printed
+
+
 def run_process(*arguments):
     command = [sys.executable, "-m", "study.run", *arguments]
     return subprocess.run(command, capture_output=True, text=True, timeout=300)
