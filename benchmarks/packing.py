@@ -1,10 +1,12 @@
 """Packs of trials against one trial at a time, measured in one run on one device.
 
-    python -m benchmarks.packing [--sizes 1 8 64] [--architecture locatello] [--steps 30] [--rounds 4] [--device cuda]
+    python -m benchmarks.packing [--sizes 1 8 64] [--architecture locatello] [--precision bf16] [--steps 30]
+        [--rounds 4] [--device cuda]
 
 Packs of each size and a trial alone take turns, in one process with one thread; the best round counts. Images per
-second are those of all models of a pack together; the share is that of a matrix product in the same process; the hours
-are those of the preset paper, 300 models × 300,000 steps of 64 images, at this rate and with nothing else to do.
+second are those of all models of a pack together; the share is that of a matrix product of that precision in the same
+process; the hours are those of the preset paper, 300 models × 300,000 steps of 64 images, at this rate and with nothing
+else to do.
 """
 
 from __future__ import annotations
@@ -16,8 +18,8 @@ from dataclasses import replace
 
 import torch
 
-from benchmarks.training import flops_per_image
-from bvae.config import ARCHITECTURES, TrialConfig
+from benchmarks.training import DTYPES, flops_per_image
+from bvae.config import ARCHITECTURES, PRECISIONS, TrialConfig
 from bvae.data import load
 from bvae.memory import keep_freed_memory
 from bvae.packing import train_packed
@@ -38,9 +40,9 @@ def timed(steps: Iterator[object], count: int, device: str) -> float:
     return time.perf_counter() - started
 
 
-def product_seconds(device: str) -> float:
+def product_seconds(device: str, precision: str) -> float:
     """Seconds of a product of two 1024 × 1024 matrices."""
-    matrix = torch.rand(1024, 1024, device=device)
+    matrix = torch.rand(1024, 1024, device=device, dtype=DTYPES[precision])
     products = (matrix @ matrix for _ in range(ROUNDS_OF_PRODUCTS + 1))
     next(products)
     return timed(products, ROUNDS_OF_PRODUCTS, device) / ROUNDS_OF_PRODUCTS
@@ -51,6 +53,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0] if __doc__ else None)
     parser.add_argument("--sizes", nargs="+", type=int, default=[1, 8, 64], help="models of a pack")
     parser.add_argument("--architecture", choices=ARCHITECTURES, default="locatello")
+    parser.add_argument("--precision", choices=PRECISIONS, default="float32")
     parser.add_argument("--steps", type=int, default=30, help="between two looks at the clock")
     parser.add_argument("--rounds", type=int, default=4)
     parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
@@ -59,7 +62,7 @@ def main() -> None:
     keep_freed_memory()
     store, every = load(), options.steps
     most = (options.rounds + 1) * every
-    config = TrialConfig(architecture=options.architecture, steps=most)
+    config = TrialConfig(architecture=options.architecture, steps=most, precision=options.precision)
     stops = range(every, most + 1, every)
     runs: dict[str, Iterator[object]] = {"alone": iter(train(config, store, stops, device=options.device))}
     models = {"alone": 1}
@@ -74,9 +77,10 @@ def main() -> None:
     for _ in range(options.rounds):
         for name, run in runs.items():
             best[name] = min(best[name], timed(run, 1, options.device))
-        peak = min(peak, product_seconds(options.device))
+        peak = min(peak, product_seconds(options.device, options.precision))
     flops = flops_per_image(config)
-    print(f"{options.architecture} on {options.device}, torch {torch.__version__}, batches of {config.batch_size}")
+    how = f"{options.precision} on {options.device}, torch {torch.__version__}, batches of {config.batch_size}"
+    print(f"{options.architecture}, {how}")
     print(f"{'':12}{'steps/s':>9}{'images/s':>11}{'to alone':>10}{'of peak':>9}{'hours':>9}")
     alone = every * config.batch_size / best["alone"]
     for name, seconds in best.items():

@@ -1,8 +1,10 @@
-"""Several trials trained at once in one process: their weights lie side by side, and each layer is computed for all.
+"""Several trials trained by one process, on a GPU at once: each layer is computed for all, from weights side by side.
 
 A step of one small VAE leaves a GPU idle: launching its kernels takes longer than they do. A pack launches as many for
-all its trials as for one. Each trial keeps what it draws from, its objective and its state, so that its numbers are
-those of `bvae.training.train` up to rounding, and its checkpoints can go on there, and the other way round.
+all its trials as for one. A CPU has no such gap, and batched kernels are slower there; so each trial of a pack trains
+from report to report as if it were alone. Each trial keeps what it draws from, its objective and its state, so that its
+numbers are those of `bvae.training.train` (on a GPU up to rounding), and its checkpoints can go on there, and the other
+way round.
 
 Shapes: K trials, n images a batch, C channels, D latents.
 """
@@ -26,6 +28,7 @@ from bvae.fast import multiplied_in
 from bvae.model import VAE, Posterior
 from bvae.training import NonFiniteLoss, Run, TrainReport, adam_of, begin, train
 
+AT_ONCE = ("cuda",)  # kinds of devices on which the trials of a pack take each step together
 ALIKE = ("architecture", "latent_dim", "channels", "batch_size", "steps", "precision")  # in the trials of a pack
 
 
@@ -38,8 +41,8 @@ def train_packed(
 ) -> Iterator[list[TrainReport | NonFiniteLoss]]:
     """Train a pack of VAEs and yield a list (K,) at each step in `report_at`: what `train` yields or raises, for each.
 
-    The seconds of a report are a trial's share of the pack's. A trial whose loss is no longer finite trains no further;
-    the others don't notice. A pack of one is trained by `train` itself.
+    The seconds of a report are the trial's own or, where all train at once, its share of the pack's. A trial whose loss
+    is no longer finite trains no further; the others don't notice.
 
     Args:
         configs: the trials; alike in `ALIKE`, with any seeds, objectives, β and learning rates.
@@ -53,13 +56,14 @@ def train_packed(
             not belong to them.
     """
     check_alike(configs)
-    if len(configs) == 1:
-        yield from _alone(configs[0], store, report_at, resume[0] if resume else None, device)
-        return
     if resume and (len(resume) != len(configs) or len({point.step for point in resume}) > 1):
         raise ValueError(f"{len(configs)} trials need as many checkpoints, all of one step")
     device = torch.device(device)
     points: Sequence[Checkpoint | None] = resume or [None for _ in configs]
+    if len(configs) == 1 or device.type not in AT_ONCE:
+        each = [train(config, store, report_at, point, device) for config, point in zip(configs, points, strict=True)]
+        yield from _in_turns(each)
+        return
     runs = [begin(config, store, point, device) for config, point in zip(configs, points, strict=True)]
     optimizer = adam_of(runs, points)
     live, outcomes = dict(enumerate(runs)), dict[int, TrainReport | NonFiniteLoss]()
@@ -80,18 +84,18 @@ def train_packed(
             return
 
 
-def _alone(
-    config: TrialConfig,
-    store: ImageStore,
-    report_at: Collection[int],
-    resume: Checkpoint | None,
-    device: str | torch.device,
-) -> Iterator[list[TrainReport | NonFiniteLoss]]:
-    try:
-        for report in train(config, store, report_at, resume, device):
-            yield [report]
-    except NonFiniteLoss as error:
-        yield [error]
+def _in_turns(runs: Sequence[Iterator[TrainReport]]) -> Iterator[list[TrainReport | NonFiniteLoss]]:
+    live, outcomes = dict(enumerate(runs)), dict[int, TrainReport | NonFiniteLoss]()
+    while live:
+        for k, run in live.items():
+            try:
+                outcomes[k] = next(run)
+            except NonFiniteLoss as error:
+                outcomes[k] = error
+            except StopIteration:
+                return
+        yield list(outcomes.values())
+        live = {k: run for k, run in live.items() if isinstance(outcomes[k], TrainReport)}
 
 
 def check_alike(configs: Sequence[TrialConfig]) -> None:

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from bvae import checkpoint
+from bvae import checkpoint, packing
 from bvae.config import TrialConfig
 from bvae.model import ARCHITECTURES
 from bvae.packing import train_packed
@@ -19,6 +19,18 @@ UNLIKE = [
     replace(CONFIG, seed=2, objective="capacity", capacity=5, capacity_steps=10),
     replace(CONFIG, beta=8, warmup_steps=6),
 ]
+
+
+@pytest.fixture(autouse=True)
+def at_once(monkeypatch):
+    """As on a GPU."""
+    monkeypatch.setattr(packing, "AT_ONCE", ("cpu",))
+
+
+@pytest.fixture
+def in_turns(monkeypatch):
+    """As on a CPU."""
+    monkeypatch.setattr(packing, "AT_ONCE", ())
 
 
 @pytest.fixture(autouse=True)
@@ -101,6 +113,25 @@ def test_one_that_diverges_leaves_the_others_as_they_are(small_store):
     for k in (0, 2):
         *_, alone = train(configs[k], small_store, [6, 12])
         same(alone, second[k])
+
+
+def test_on_a_cpu_each_trial_is_exactly_what_it_is_alone(small_store, in_turns):
+    configs = [UNLIKE[0], replace(UNLIKE[1], learning_rate=1e30), UNLIKE[2]]
+    first, second = train_packed(configs, small_store, [5, 12])
+    assert isinstance(first[1], NonFiniteLoss)
+    assert isinstance(second[1], NonFiniteLoss)
+    for k in (0, 2):
+        *_, alone = train(configs[k], small_store, [5, 12])
+        assert second[k].train == alone.train
+        kept = next(train(configs[k], small_store, [5])).checkpoint()
+        [[resumed]] = train_packed([configs[k]], small_store, [12], resume=[kept])
+        for report in (second[k], resumed):
+            for name, tensor in alone.checkpoint().weights.items():
+                assert torch.equal(report.checkpoint().weights[name], tensor)
+
+
+def test_in_turns_a_pack_of_which_all_diverge_ends(small_store, in_turns):
+    test_a_pack_of_which_all_diverge_ends(small_store)
 
 
 def test_a_pack_of_which_all_diverge_ends(small_store):
