@@ -62,8 +62,10 @@ def _cost(study: Study) -> list[tuple[str, str, str]]:
     """Device time spent on each lane, what it cost, and what stopping saved, as `analysis.spending` counts them."""
     items: list[tuple[str, str, str]] = []
     for lane, of in study.trials.groupby("lane") if len(study.trials) else ():
-        spent, saved = of["device_seconds"].sum(), of["saved_device_seconds"].sum()
+        spent, saved, audit = (of[f"{what}device_seconds"].sum() for what in ("", "saved_", "audit_"))
         more = f"{_duration(saved)} saved by stopping early" if saved > 0 else "nothing was stopped early"
+        if audit > 0:
+            more += f" · {_duration(audit)} of it for the audit"
         if of["cost"].notna().any():
             more += f" · cost {_price(of['cost'].sum())}, saved {_price(of['saved_cost'].sum())}"
         if spent > 0:

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-COLUMNS = ("device_seconds", "cost", "saved_device_seconds", "saved_cost")
+COLUMNS = ("device_seconds", "cost", "saved_device_seconds", "saved_cost", "audit_device_seconds")
 
 
 def spending(events: Iterable[Mapping[str, Any]], trials: Mapping[str, Mapping[str, Any]]) -> dict[str, dict[str, Any]]:
@@ -22,9 +22,11 @@ def spending(events: Iterable[Mapping[str, Any]], trials: Mapping[str, Mapping[s
 
     Returns:
         trial id -> device_seconds and cost; saved_device_seconds and saved_cost: what a stopped trial would have taken
-        besides, at its own pace, 0 for others. Costs are None without a price list.
+        besides, at its own pace, 0 for others; audit_device_seconds: the part of device_seconds that a trial took after
+        it would have been stopped, had it not been audited. Costs are None without a price list.
     """
-    spent = {trial_id: {"device_seconds": 0.0, "cost": None} for trial_id in trials}
+    spent = {trial_id: {"device_seconds": 0.0, "cost": None, "audit_device_seconds": 0.0} for trial_id in trials}
+    audited: set[str] = set()
     running: dict[str, tuple[float, float | None]] = {}  # trial -> time of its last event, cost per hour
     shares: dict[str, float] = {}
     for e in events:
@@ -39,6 +41,10 @@ def spending(events: Iterable[Mapping[str, Any]], trials: Mapping[str, Mapping[s
         before, rate = running[trial_id]
         elapsed, of = max(0.0, now - before), spent[trial_id]
         of["device_seconds"] += elapsed * shares[trial_id]
+        if trial_id in audited:
+            of["audit_device_seconds"] += elapsed * shares[trial_id]
+        elif e["event"] == "decision" and e["audited"]:
+            audited.add(trial_id)
         if rate is not None:
             of["cost"] = (of["cost"] or 0.0) + elapsed / 3600 * rate
         running[trial_id] = now, rate

@@ -27,6 +27,7 @@ UNITS = {
     "step": "gradient steps",
     "device_seconds": "s of one core or one GPU",
     "saved_device_seconds": "s of one core or one GPU",
+    "audit_device_seconds": "s of one core or one GPU",
 }
 
 log = logging.getLogger(__name__)

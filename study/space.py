@@ -50,8 +50,8 @@ class Settings:
         soft_until: soft stop: the step from which on it is hard; by default never.
         audit: pareto-asha: the share of the stopped trials that run on to their end, to learn what stopping loses.
         scheduler_seed: of brackets and audits.
-        pack: the seeds of a cell are trained at once by one process, and judged by their mean; for GPUs, which one
-            small model leaves idle.
+        pack: the seeds of a cell are trained by one process, and judged by their mean: on a GPU all at once, as one
+            small model leaves it idle.
         report_every: steps between reports; rungs are reported besides.
         score_images: images of each split that are encoded for the scores.
         final_scores: metrics at the last step: cheap, as at every report, or full, with DCI and others (3 × 25 s).

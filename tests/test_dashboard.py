@@ -219,10 +219,14 @@ def test_device_time_stands_by_lane_with_its_cost_and_what_stopping_saved(tmp_pa
         lane=["gpu", "cpu", "gpu"],
         device_seconds=[3600.0, 600.0, 7200.0],
         saved_device_seconds=[0.0, 0.0, 1800.0],
+        audit_device_seconds=[0.0, 120.0, 0.0],
         cost=[1.2, None, 2.4],
         saved_cost=[0.0, None, 0.6],
     )
     html = facts(replace(study, trials=spent), rank(study))
     gpu = "<b>3.0 h</b><span>of GPU time, all trials</span><span>30 min saved by stopping early · cost 3.60, saved 0.60"
     assert gpu in html
-    assert "<b>10 min</b><span>of core time, all trials</span><span>nothing was stopped early</span>" in html
+    assert (
+        "<b>10 min</b><span>of core time, all trials</span><span>nothing was stopped early · 2 min of it for the audit"
+        in html
+    )

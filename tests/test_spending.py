@@ -22,6 +22,7 @@ def test_time_counts_from_each_start_to_the_last_event_before_the_next():
     ]  # fmt: skip
     assert spending(events, {"a": trial()})["a"] == {
         "device_seconds": 43.0, "cost": None, "saved_device_seconds": 0.0, "saved_cost": None,
+        "audit_device_seconds": 0.0,
     }  # fmt: skip
 
 
@@ -41,6 +42,19 @@ def test_stopping_saves_the_steps_that_were_not_done_at_the_trials_own_pace():
     assert (spent["saved_device_seconds"], spent["saved_cost"]) == (60.0, pytest.approx(0.6))
     assert spending(events, {"a": trial("failed", step=10, steps=40)})["a"]["saved_device_seconds"] == 0.0
     assert spending(events[:1], {"a": trial("stopped", step=0, steps=40)})["a"]["saved_device_seconds"] == 0.0
+
+
+def test_an_audit_costs_what_a_trial_takes_after_it_would_have_been_stopped():
+    goes_on, stopped = {"keep": True, "audited": False}, {"keep": False, "audited": True}
+    events = [
+        start(0.0, resources={"CPU": 2}), at(10.0, "report"), at(10.0, "decision", **goes_on),
+        at(30.0, "report"), at(31.0, "decision", **stopped), at(50.0, "failure"),
+        start(100.0, resources={"CPU": 2}), at(105.0, "report"), at(106.0, "decision", **stopped),
+        at(107.0, "trial_ended"),
+    ]  # fmt: skip
+    spent = spending(events, {"a": trial()})["a"]
+    assert spent["device_seconds"] == 2 * (50 + 7)
+    assert spent["audit_device_seconds"] == 2 * (19 + 7)
 
 
 def test_events_of_a_trial_that_never_started_cost_nothing():
