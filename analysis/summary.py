@@ -63,7 +63,8 @@ def failures(ranking: Ranking, most: int = 5) -> list[str]:
 def summary_table(ranking: Ranking, rows: int = 10) -> Group:
     """The first cells as a table of at most 80 columns, for rich's console, and the null and ceiling rows under it.
 
-    The numbers are validation means ± the standard deviation over the scored seeds; a star marks the front.
+    The numbers are validation means ± the standard deviation over the scored seeds; a star marks the front. Means of
+    test images stand beside them, where no third setting needs their place.
     """
     from rich.console import Group
 
@@ -93,21 +94,25 @@ def _cell_table(ranking: Ranking, rows: int) -> Table:
 
     table = Table(box=None, pad_edge=False, header_style="bold", caption_justify="left")
     table.add_column("")
-    for name in ranking.settings[:3]:
+    settings = ranking.settings[:3]
+    tested = len(settings) < 3
+    for name in settings:
         table.add_column(column(name).title, justify="right", overflow="fold")
     for name in ranking.objectives:
         table.add_column(column(name).title, justify="right", no_wrap=True)
-        table.add_column("(test)", justify="right", style="dim")
+        if tested:
+            table.add_column("(test)", justify="right", style="dim")
     table.add_column("seeds", justify="right")
     table.add_column("on front", justify="right")
     for _, cell in ranking.cells.head(rows).iterrows():
-        settings = [number(v) if isinstance(v := cell[s], (int, float)) else str(v) for s in ranking.settings[:3]]
-        scores = [
-            t for o in ranking.objectives for t in (_mean(cell, o), measured(cell.get(f"test_{o}_mean", float("nan"))))
-        ]
+        values = [number(v) if isinstance(v := cell[s], (int, float)) else str(v) for s in settings]
+        for name in ranking.objectives:
+            values.append(_mean(cell, name))
+            if tested:
+                values.append(measured(cell.get(f"test_{name}_mean", float("nan"))))
         chance = "" if pd.isna(cell["front_probability"]) else f"{100 * cell['front_probability']:.0f} %"
         mark = "★" if cell["front"] else str(cell["rank"])
-        table.add_row(mark, *settings, *scores, f"{cell['scored']}/{cell['trials']}", chance)
+        table.add_row(mark, *values, f"{cell['scored']}/{cell['trials']}", chance)
     hidden = len(ranking.cells) - rows
     more = f"; {hidden} more in ranking.csv" if hidden > 0 else ""
     table.caption = f"★ on the front; ± over seeds; seeds: finished/started{more}"

@@ -111,7 +111,7 @@ PRESETS = {
         seed=(0, 1, 2),
         steps=8_100,
         grace_period=900,
-        report_every=450,
+        report_every=900,
         score_images=15_000,
         final_scores="full",
     ),

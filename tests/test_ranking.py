@@ -217,6 +217,21 @@ def test_the_terminal_table_fits_80_columns(tmp_path: Path) -> None:
     assert "2 more in ranking.csv" in text.getvalue()
 
 
+def test_with_a_third_setting_the_terminal_table_leaves_out_the_test_images(tmp_path: Path) -> None:
+    trials = [
+        MadeTrial(f"{precision}{beta}", beta=beta, settings={"precision": precision})
+        for precision in ("float32", "bf16")
+        for beta in (0.5, 1.25)
+    ]
+    text = StringIO()
+    Console(file=text, width=80).print(summary_table(ranked(tmp_path / "study", trials)))
+    header, *rows = text.getvalue().splitlines()[:5]
+    assert max(map(len, (header, *rows))) <= 80
+    assert "precision" in header
+    assert "(test)" not in header
+    assert sum("float32" in row for row in rows) == sum("bf16" in row for row in rows) == 2
+
+
 @pytest.mark.parametrize(
     ("migs", "knee"),
     [((0.1, 0.35, 0.4), 2.0), ((0.1, 0.12, 0.4), None), ((0.1, 0.4), None), ((0.4, 0.1, 0.1), None)],
