@@ -19,7 +19,7 @@ from study.packs import grouped
 from study.rehearsal import Reports, rehearse
 from study.schedulers import RecordedScheduler
 from study.space import Settings, trial_id, varying
-from study.speed import probe, slow_bf16
+from study.speed import bf16_note, probe
 
 
 def print_plan(
@@ -40,7 +40,7 @@ def print_plan(
         console.print(f"  {name}: {', '.join(shown)}", highlight=False)
     rungs = scheduler.rungs if scheduler else []
     console.print(f"  rungs at steps {', '.join(f'{rung:,}' for rung in rungs) or 'none'}", highlight=False)
-    if note := slow_bf16(settings):
+    if note := bf16_note(settings, plan=True):
         console.print(note, highlight=False)
     console.print("Measuring the speed of this machine ...")
     named = {trial_id(config): config for config in trials}

@@ -36,7 +36,7 @@ from study.schedulers import RecordedScheduler, make_scheduler, name_of
 from study.scoring import check_scorable
 from study.sender import Sender, claimed
 from study.space import Settings, plan, trial_id
-from study.speed import slow_bf16
+from study.speed import bf16_note
 from study.trainable import Assignment, run_trial
 from study.yardsticks import YardstickCallback, settle
 
@@ -145,7 +145,7 @@ def _chosen(options: Options, lanes: Sequence[Lane], console: Console) -> list[L
             takes = " and ".join(f"{count:g} {kind}" for kind, count in lane.resources.items())
             console.print(f"No node has room yet for trials on the {lane.name} lane, of {takes} each.", highlight=False)
     on_this_cpu = not options.address and any(not lane.gpus for lane in chosen)
-    if on_this_cpu and (note := slow_bf16(options.settings)):
+    if on_this_cpu and (note := bf16_note(options.settings)):
         console.print(note, highlight=False)
     return chosen
 

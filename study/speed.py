@@ -66,14 +66,20 @@ def _measured(trial: TrialConfig, store: ImageStore, settings: Settings, threads
         torch.set_num_threads(threads_before)
 
 
-def slow_bf16(settings: Settings) -> str | None:
-    """What to know where the products of bf16 are asked for and this machine's CPU is slow at them."""
-    if "bf16" not in settings.precision or not CPUINFO.exists():
-        return None
-    flags = {flag for line in CPUINFO.read_text().splitlines() if line.startswith("flags") for flag in line.split()}
-    if not flags or "amx_bf16" in flags:  # What is no x86 processor has no flags.
-        return None
-    return "precision is bf16, but this CPU has no AMX: steps take longer on it than in float32; leave it to GPUs."
+def bf16_note(settings: Settings, plan: bool = False) -> str | None:
+    """What to know of this machine's CPU and the products of bf16: where it is slow at what is asked for and, for a
+    plan, where it would be fast."""
+    flags = {flag for line in _cpuinfo() if line.startswith("flags") for flag in line.split()}
+    amx, asked = "amx_bf16" in flags, "bf16" in settings.precision
+    if asked and flags and not amx:  # What is no x86 processor has no flags.
+        return "precision is bf16, but this CPU has no AMX: steps take longer on it than in float32; leave it to GPUs."
+    if plan and amx and not asked:
+        return "This CPU has AMX: with --precision bf16, convolutional networks train about twice as fast on it."
+    return None
+
+
+def _cpuinfo() -> list[str]:
+    return CPUINFO.read_text().splitlines() if CPUINFO.exists() else []
 
 
 @contextmanager

@@ -45,20 +45,26 @@ def test_it_says_the_same_each_time():
     assert of(brackets=2) == of(brackets=2)
 
 
+WITHOUT, WITH = "model name : Old\nflags : fpu avx512_bf16\n", "model name : New\nflags : fpu amx_bf16 amx_tile\n"
+SLOW, FAST = "precision is bf16, but this CPU has no AMX", "This CPU has AMX: with --precision bf16"
+
+
 @pytest.mark.parametrize(
-    ("cpuinfo", "precision", "says"),
+    ("cpuinfo", "precision", "plan", "says"),
     [
-        ("model name\t: Old\nflags\t\t: fpu avx512f avx512_bf16\n", ("float32", "bf16"), True),
-        ("model name\t: Old\nflags\t\t: fpu avx512f avx512_bf16\n", ("float32",), False),
-        ("model name\t: New\nflags\t\t: fpu avx512f amx_bf16 amx_tile\n", ("bf16",), False),
-        ("Features\t: fp asimd bf16\n", ("bf16",), False),
-        (None, ("bf16",), False),
+        (WITHOUT, ("float32", "bf16"), False, SLOW),
+        (WITHOUT, ("float32", "bf16"), True, SLOW),
+        (WITHOUT, ("float32",), True, None),
+        (WITH, ("bf16",), True, None),
+        (WITH, ("float32",), True, FAST),
+        (WITH, ("float32",), False, None),
+        ("Features : fp asimd bf16\n", ("bf16",), True, None),
+        (None, ("bf16",), True, None),
     ],
 )
-def test_bf16_on_a_cpu_that_is_slow_at_it_is_said(monkeypatch, tmp_path, cpuinfo, precision, says):
+def test_what_this_cpu_makes_of_bf16_is_said(monkeypatch, tmp_path, cpuinfo, precision, plan, says):
     if cpuinfo:
         (tmp_path / "cpuinfo").write_text(cpuinfo)
     monkeypatch.setattr(speed, "CPUINFO", tmp_path / "cpuinfo")
-    note = speed.slow_bf16(Settings(precision=precision))
-    assert (note is not None) == says
-    assert note is None or "precision is bf16, but this CPU has no AMX" in note
+    note = speed.bf16_note(Settings(precision=precision), plan)
+    assert note is None if says is None else note.startswith(says)
