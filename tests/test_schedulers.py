@@ -6,14 +6,13 @@ from ray.tune.schedulers import TrialScheduler
 from study.pareto_asha import ParetoASHA
 from study.ray_asha import RayASHA
 from study.schedulers import make_scheduler
-from study.space import Settings
+from study.space import AXES, Settings
 
 OBJECTIVES = {"reconstruction": "min", "mig": "max"}
 
 
 def trial(name, **config):
-    config = {"beta": 1.0, "latent_dim": 6, "seed": 0, **dict.fromkeys(("architecture", "objective"), 0), **config}
-    config |= dict.fromkeys(("learning_rate", "batch_size", "warmup_steps", "capacity", "capacity_steps"), 0)
+    config = dict.fromkeys(AXES, 0) | {"beta": 1.0, "latent_dim": 6} | config
     return SimpleNamespace(trial_id="tune's own", config={"assignment": {"trial_id": name, "trial": config}})
 
 
