@@ -206,8 +206,9 @@ def _finish(console: Console, copy: WorkingCopy, store: data.ImageStore, setting
     try:
         report = build_report(copy.directory, store=store, fetch=copy.fetch)
         copy.send_all()
-    except RunDirectoryError as error:  # Interrupted before the first trial started.
-        console.print(str(error), markup=False, highlight=False)
+    except RunDirectoryError as error:
+        begun = (copy.directory / "ledger.jsonl").exists()
+        console.print(str(error) if begun else "No trial has begun yet.", markup=False, highlight=False)
     else:
         console.print(summary_table(report.ranking))
         console.print(f"\n{front_sentence(report.ranking)}\n", markup=False, highlight=False)

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from filelock import FileLock
 
-from study.run import main
+from study.run import INTERRUPTED, main
 
 QUICK = ["--steps", "6", "--grace-period", "2", "--report-every", "3", "--score-images", "20"]
 
@@ -136,6 +136,13 @@ def test_a_dry_run_says_where_bf16_is_slow(tmp_path, capsys, small_npz, monkeypa
     assert "36 trials" in printed
     assert "precision: bf16, float32" in printed
     assert "this CPU has no AMX" in printed
+
+
+def test_a_study_interrupted_before_its_first_trial_says_so(tmp_path, capsys, small_npz, monkeypatch):
+    monkeypatch.setattr("study.session._train", lambda *_: None)
+    assert main(["--storage", str(tmp_path), "--data", str(small_npz), *QUICK]) == INTERRUPTED
+    printed = " ".join(capsys.readouterr().out.split())
+    assert "No trial has begun yet. Interrupted: 18 of 18 trials have not ended. The same command goes on" in printed
 
 
 def run_process(*arguments):
