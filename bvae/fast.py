@@ -51,10 +51,10 @@ def _run(layers: nn.Sequential, x: Tensor) -> Tensor:
             x = layer(x)
         elif isinstance(layer, nn.Conv2d) and _halves(layer):
             thin = layer.in_channels < FEW and not x.requires_grad
-            x = (_ThinConvolution if thin else _Convolution).apply(x, layer.weight, layer.bias)
+            x = (_ThinConvolution if thin else _Convolution).apply(x, layer.weight.to(x.dtype), layer.bias)
         elif isinstance(layer, nn.ConvTranspose2d) and _halves(layer):
             thin = layer.out_channels < FEW
-            x = (_ThinTransposed if thin else _Transposed).apply(x, layer.weight, layer.bias)
+            x = (_ThinTransposed if thin else _Transposed).apply(x, layer.weight.to(x.dtype), layer.bias)
         elif isinstance(layer, nn.ReLU):
             x = functional.relu_(x)
         else:
@@ -73,7 +73,6 @@ class _Convolution(Function):
 
     @staticmethod
     def forward(ctx: Any, images: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
-        weight = weight.to(images.dtype)
         ctx.save_for_backward(images, weight)
         return functional.conv2d(images, weight, bias, stride=2, padding=1)
 
@@ -87,12 +86,11 @@ class _Convolution(Function):
 class _Transposed(Function):
     """conv_transpose2d(images, weight, bias, stride=2, padding=1) of kernel 4.
 
-    torch's own backward pass takes longer for the bias, which only needs a sum, than for everything else.
+    torch's own backward pass takes longer for the bias of large images, a mere sum, than for everything else.
     """
 
     @staticmethod
     def forward(ctx: Any, images: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
-        weight = weight.to(images.dtype)
         ctx.save_for_backward(images, weight)
         return functional.conv_transpose2d(images, weight, bias, stride=2, padding=1)
 
@@ -108,7 +106,7 @@ class _ThinConvolution(Function):
 
     @staticmethod
     def forward(ctx: Any, images: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
-        planes, weight = _planes(images), weight.to(images.dtype)
+        planes = _planes(images)
         ctx.save_for_backward(planes, weight)
         count, _, height, width = images.shape
         shape = (count, len(weight), height // 2, width // 2)
@@ -128,7 +126,6 @@ class _ThinTransposed(Function):
 
     @staticmethod
     def forward(ctx: Any, images: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
-        weight = weight.to(images.dtype)
         ctx.save_for_backward(images, weight)
         planes = weight.flatten(1).t() @ _pixels(images).t()
         return _sums(planes.to(bias.dtype), images).add_(bias[:, None, None])
